@@ -1,0 +1,68 @@
+# Everything that people and CI do here; needs Python 3.11 or newer and make. `make` alone lists the targets.
+#   make PYTHON=python3.12 …   which Python makes the environment .venv
+#   make test ARGS="-k ledger" what to add to the command that a target runs
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+UV_COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: help demo test lint format bench kafka lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/.run ## run the whole job on this machine: broker, data mart, engines, worker
+	@$(BIN)/payload-worker demo $(ARGS)
+
+test: lint ## lint, then run the tests, on real Apache Kafka where it is to be had
+	@$(BIN)/python -m tests.kafka --fetch
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## check style and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev ## put the code into the project's format
+	@$(BIN)/ruff check --fix-only
+	@$(BIN)/ruff format
+
+bench: $(VENV)/.dev ## measure the worker against a naive loop
+	@$(BIN)/python -m bench $(ARGS)
+
+kafka: $(VENV)/.dev ## run a real broker in the foreground, to try things
+	@$(BIN)/python -m tests.kafka
+
+lock: $(VENV)/.made ## lock the dependencies anew, with hashes (ARGS=--upgrade: at their newest)
+	@$(PIP) install "uv>=0.9"
+	$(UV_COMPILE) $(ARGS) --extra sandbox -o requirements/run.txt pyproject.toml requirements/build.in
+	$(UV_COMPILE) $(ARGS) --all-extras -c requirements/run.txt -o requirements/dev.txt pyproject.toml requirements/build.in
+
+clean: ## remove all that was made here: the environment, the fetched broker, caches
+	@rm -rf $(VENV) .kafka dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each stamp is written after its last command succeeded, so what failed is tried again.
+
+$(VENV)/.made:
+	@command -v "$(PYTHON)" >/dev/null || { \
+		echo "make: there is no $(PYTHON) here; install Python 3.11 or newer, or say make PYTHON=…" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "make: $$("$(PYTHON)" --version) is too old; Python 3.11 or newer is needed: make PYTHON=python3.11 …" >&2; \
+		exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "make: $(PYTHON) cannot make environments; install its venv module (Debian: apt install python3-venv)" >&2; \
+		exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run $(VENV)/.dev: $(VENV)/.%: requirements/%.txt pyproject.toml $(VENV)/.made
+	$(PIP) install --require-hashes -r $<
+	$(PIP) install --no-deps --no-build-isolation --no-index --editable .
+	@touch $@

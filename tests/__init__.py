@@ -1,0 +1,1 @@
+"""Tests of the payload worker; what they share is in `conftest.py`."""

@@ -1,0 +1,111 @@
+"""What all tests share: a broker, topics, and the count of tests that ran against real Apache Kafka.
+
+The broker is the first of: the one at `KAFKA_BOOTSTRAP_SERVERS`; Apache Kafka, started here with Java and
+Maven; the embedded one, with the tests marked `kafka` skipped. It starts with the first test that asks for
+it, for the session. With `REQUIRE_REAL_KAFKA=1` a session that does not use a real broker fails.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+import pytest
+
+from tests.kafka.broker import Broker, choose
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping
+
+NEEDS_REAL: Final = "needs a real Apache Kafka: set KAFKA_BOOTSTRAP_SERVERS or install Java 17 and Maven"
+REQUIRED: Final = os.environ.get("REQUIRE_REAL_KAFKA") == "1"
+
+
+class TopicFactory(Protocol):
+    """What the fixture `make_topic` is."""
+
+    def __call__(self, partitions: int = 4, config: Mapping[str, str] | None = None, prefix: str = "topic") -> str:
+        """Creates a topic with a name of its own and returns the name; it is never deleted.
+
+        The embedded broker gives 4 partitions and ignores `config`: who needs others is marked `kafka`.
+        """
+
+
+@dataclass
+class Tally:
+    """The session's broker, and how many tests ran against it."""
+
+    broker: Broker = field(default_factory=choose)
+    ran: int = 0
+
+
+TALLY: Final = pytest.StashKey[Tally]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Chooses the broker, and lets SIGTERM end the session as Ctrl-C does: with the broker stopped."""
+    config.stash[TALLY] = Tally()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks who uses the broker, and skips who needs a real one where there is none."""
+    real = config.stash[TALLY].broker.real
+    for item in items:
+        if "broker" in getattr(item, "fixturenames", ()):
+            item.add_marker("broker")
+        if not real and item.get_closest_marker("kafka"):
+            item.add_marker(pytest.mark.skip(reason=NEEDS_REAL))
+    if REQUIRED and not real:
+        raise pytest.UsageError(f"REQUIRE_REAL_KAFKA=1: this run {NEEDS_REAL}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Counts the tests that ran against the broker."""
+    report = yield
+    marked = item.get_closest_marker("kafka") or item.get_closest_marker("broker")
+    if report.when == "call" and not report.skipped and marked:
+        item.config.stash[TALLY].ran += 1
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fails a session that had to use a real broker and did not."""
+    if REQUIRED and not session.config.stash[TALLY].ran and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says what the broker's tests ran against."""
+    tally = config.stash[TALLY]
+    kind = "real " if tally.broker.real else ""
+    terminalreporter.write_line(f"{tally.ran} tests ran against {kind}{tally.broker.name}")
+    if REQUIRED and not tally.ran:
+        terminalreporter.write_line("REQUIRE_REAL_KAFKA=1: a run with no test on a real broker fails", red=True)
+
+
+@pytest.fixture(scope="session")
+def broker(pytestconfig: pytest.Config) -> Iterator[Broker]:
+    """The session's broker; not for tests that stop it (they start an `ApacheKafka` of their own)."""
+    with pytestconfig.stash[TALLY].broker as running:
+        yield running
+        running.check()
+
+
+@pytest.fixture(scope="session")
+def make_topic(broker: Broker) -> TopicFactory:
+    """Creates topics on the session's broker; see `TopicFactory`."""
+
+    def make(partitions: int = 4, config: Mapping[str, str] | None = None, prefix: str = "topic") -> str:
+        name = f"{prefix}-{uuid.uuid4().hex[:12]}"
+        broker.create_topic(name, partitions, config or {})
+        return name
+
+    return make

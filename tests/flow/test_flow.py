@@ -1,0 +1,273 @@
+"""What the flow promises, scenario by scenario; time is a number that the test moves."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.flow.build import envelope, policy, rejection, row
+from worker.flow.flow import Flow, Letter, Lettered, Post, Posted
+from worker.flow.verdict import Answer, Verdict, no_answer
+from worker.model import Claim, Disposition
+
+ACCEPT = Answer(Verdict.ACCEPTED, "accepted", 202)
+REFUSE = Answer(Verdict.SPLIT, "rejected", 400)
+FAIL = Answer(Verdict.RETRY, "server-error", 503)
+LOST = no_answer("connection-lost", sent=True)
+HALT = Answer(Verdict.HALT, "forbidden", 403)
+REFRESH = Answer(Verdict.REFRESH, "unauthorised", 401)
+CLAIM = Claim("t", 0, 1)
+
+
+class Mart:
+    """Drives a flow against an answer for each post; keeps what was posted and dead-lettered."""
+
+    def __init__(self, flow: Flow) -> None:
+        self.flow = flow
+        self.now = 0.0
+        self.posts: list[list[int]] = []
+        self.stored: Counter[int] = Counter()
+        self.letters: dict[int, Disposition] = {}
+        flow.assign([CLAIM])
+
+    def read(self, *offsets: int, subscription: str = "s-0") -> None:
+        envelopes = self.flow.begin([envelope(CLAIM, offset) for offset in offsets])
+        self.flow.admit([row(each, subscription) for each in envelopes], [], self.now)
+
+    def turn(self, answer: object, seconds: float = 1.0) -> int:
+        """Move on, start what is due, and answer it: with an `Answer`, or a function of the offsets posted."""
+        self.now += seconds
+        jobs = self.flow.due(self.now)
+        for job in jobs:
+            if isinstance(job, Letter):
+                self.letters[job.rejection.envelope.offset] = job.rejection.refusal.disposition
+                self.flow.settle(Lettered(job, None), self.now)
+            else:
+                self._post(job, answer)
+        return len(jobs)
+
+    def _post(self, job: Post, answer: object) -> None:
+        offsets = [each.envelope.offset for each in job.batch.rows]
+        self.posts.append(offsets)
+        found = answer if isinstance(answer, Answer) else answer(offsets)  # type: ignore[operator]
+        if found.verdict is Verdict.ACCEPTED:
+            self.stored.update(offsets)
+        self.flow.settle(Posted(job, found), self.now)
+
+    def drain(self, answer: object, turns: int = 400) -> None:
+        for _ in range(turns):
+            if self.flow.idle:
+                return
+            self.turn(answer)
+        pytest.fail(f"still open: {self.flow.open_records}")
+
+
+def refusing(*bad: int) -> object:
+    return lambda offsets: REFUSE if set(bad) & set(offsets) else ACCEPT
+
+
+def failing(*bad: int) -> object:
+    return lambda offsets: FAIL if set(bad) & set(offsets) else ACCEPT
+
+
+def test_a_commit_waits_for_the_oldest_unsettled_offset() -> None:
+    mart = Mart(Flow(policy(batch=1, in_flight=2)))
+    mart.read(10, 11)
+    mart.turn(lambda offsets: FAIL if 10 in offsets else ACCEPT)
+    assert mart.stored == {11: 1}
+    assert mart.flow.committable() == {CLAIM: 10}
+    mart.drain(ACCEPT)
+    assert mart.flow.committable() == {CLAIM: 12}
+
+
+def test_a_lane_closes_when_full_or_when_its_first_record_has_lingered() -> None:
+    mart = Mart(Flow(policy(batch=3)))
+    mart.read(0, 1, 2, 3)
+    mart.turn(ACCEPT, seconds=0.01)
+    assert mart.posts == [[0, 1, 2]]
+    mart.turn(ACCEPT, seconds=0.05)
+    assert mart.posts == [[0, 1, 2]]
+    mart.turn(ACCEPT, seconds=0.1)
+    assert mart.posts == [[0, 1, 2], [3]]
+
+
+@pytest.mark.parametrize("bad", [0, 7, 250, 499])
+def test_bisection_finds_the_one_bad_record_of_five_hundred_in_18_more_posts(bad: int) -> None:
+    mart = Mart(Flow(policy(batch=500, records=500)))
+    mart.read(*range(500))
+    mart.drain(refusing(bad))
+    assert mart.letters == {bad: Disposition.REJECTED}
+    assert mart.stored == Counter(set(range(500)) - {bad})
+    assert len(mart.posts) - 1 <= 18
+
+
+def test_an_outage_dead_letters_nothing_and_probes_one_at_a_time() -> None:
+    mart = Mart(Flow(policy(batch=1, in_flight=3)))
+    mart.read(*range(20))
+    for _ in range(200):
+        mart.turn(FAIL, seconds=5)
+    assert mart.letters == {}
+    assert mart.flow.committable() == {CLAIM: 0}
+    assert mart.flow.blocked(mart.now) == "server-error"
+    assert len(mart.posts) <= 3 + 200
+    mart.drain(ACCEPT)
+    assert mart.stored == Counter(range(20))
+    assert mart.flow.blocked(mart.now) is None
+
+
+def test_a_record_that_alone_makes_the_server_fail_is_found_and_dead_lettered() -> None:
+    mart = Mart(Flow(policy(batch=10, attempts=4)))
+    mart.read(*range(10))
+    for more in range(10, 400):
+        mart.read(more)
+        mart.turn(failing(3))
+    mart.drain(failing(3))
+    assert mart.letters == {3: Disposition.SERVER_ERROR}
+    assert mart.stored == Counter(set(range(400)) - {3})
+
+
+def test_a_subscription_that_fails_while_others_pass_waits_alone_and_is_not_dead_lettered() -> None:
+    mart = Mart(Flow(policy(batch=4, records=1000)))
+    for offset in range(0, 600, 2):
+        mart.read(offset, subscription="sick")
+        mart.read(offset + 1, subscription="well")
+        mart.turn(lambda offsets: FAIL if any(each % 2 == 0 for each in offsets) else ACCEPT)
+    assert mart.letters == {}
+    assert set(mart.stored) >= set(range(1, 500, 2))
+    mart.drain(ACCEPT)
+    assert mart.stored == Counter(range(600))
+
+
+def test_an_outage_that_begins_between_two_posts_blames_no_record() -> None:
+    """One record fails first, another is stored just after, then nothing passes for hours."""
+    mart = Mart(Flow(policy(batch=1, in_flight=2, attempts=4)))
+    mart.read(0, 1)
+    mart.turn(failing(0))
+    for _ in range(500):
+        mart.turn(FAIL, seconds=20)
+    assert mart.letters == {}
+
+
+def test_a_halt_posts_nothing_but_probes_and_recovers_by_itself() -> None:
+    mart = Mart(Flow(policy(batch=1, in_flight=3)))
+    mart.read(*range(9))
+    mart.turn(HALT)
+    assert len(mart.posts) == 3
+    assert mart.flow.blocked(mart.now) == "forbidden"
+    mart.turn(HALT, seconds=0.5)
+    assert len(mart.posts) == 3
+    mart.turn(HALT, seconds=60)
+    assert len(mart.posts) == 4
+    mart.now += 60
+    mart.drain(ACCEPT)
+    assert mart.stored == Counter(range(9))
+    assert mart.letters == {}
+
+
+def test_a_refused_token_is_tried_once_more_and_then_halts() -> None:
+    mart = Mart(Flow(policy(batch=9)))
+    mart.read(*range(9))
+    mart.turn(REFRESH)
+    assert mart.flow.blocked(mart.now) is None
+    mart.turn(REFRESH)
+    assert mart.flow.blocked(mart.now) == "unauthorised"
+    mart.now += 60
+    mart.drain(ACCEPT)
+    assert mart.stored == Counter(range(9))
+
+
+def test_nothing_is_posted_before_retry_after_has_passed_in_any_lane() -> None:
+    mart = Mart(Flow(policy(batch=1, in_flight=3, by_subscription=True)))
+    mart.read(0, subscription="a")
+    mart.turn(Answer(Verdict.THROTTLE, "throttled", 429, retry_after=7.0))
+    mart.read(1, subscription="b")
+    mart.turn(ACCEPT, seconds=6.9)
+    assert mart.posts == [[0]]
+    mart.turn(ACCEPT, seconds=0.2)
+    assert sorted(mart.posts) == [[0], [0], [1]]
+
+
+def test_retry_after_is_capped() -> None:
+    mart = Mart(Flow(policy(batch=1)))
+    mart.read(0)
+    mart.turn(Answer(Verdict.THROTTLE, "throttled", 429, retry_after=86_400.0))
+    mart.turn(ACCEPT, seconds=61)
+    assert mart.stored == {0: 1}
+
+
+def test_a_conflict_after_an_unseen_end_means_that_it_is_stored_already() -> None:
+    conflict = Answer(Verdict.SPLIT, "conflict", 409)
+    mart = Mart(Flow(policy(batch=1)))
+    mart.read(0)
+    mart.turn(LOST)
+    mart.drain(conflict)
+    assert mart.letters == {}
+    assert mart.flow.tally.duplicates == 1
+    mart.read(1)
+    mart.drain(conflict)
+    assert mart.letters == {1: Disposition.REJECTED}
+
+
+def test_a_size_that_was_too_large_is_remembered() -> None:
+    large = Answer(Verdict.TOO_LARGE, "too-large", 413, Disposition.TOO_LARGE)
+    mart = Mart(Flow(policy(batch=8, in_flight=1)))
+    mart.read(*range(32))
+    mart.drain(lambda offsets: large if len(offsets) > 4 else ACCEPT)
+    assert sum(len(post) > 4 for post in mart.posts) == 1
+    assert mart.stored == Counter(range(32))
+
+
+def test_a_dead_letter_that_fails_is_held_and_tried_again() -> None:
+    flow = Flow(policy())
+    flow.assign([CLAIM])
+    flow.admit([], [rejection(each) for each in flow.begin([envelope(CLAIM, 5)])], 0.0)
+    (letter,) = flow.due(0.0)
+    assert isinstance(letter, Letter)
+    flow.settle(Lettered(letter, "no such topic"), 0.0)
+    assert flow.due(0.5) == []
+    assert flow.committable() == {CLAIM: 5}
+    (again,) = flow.due(1.0)
+    assert isinstance(again, Letter)
+    flow.settle(Lettered(again, None), 1.0)
+    assert flow.committable() == {CLAIM: 6}
+
+
+def test_a_late_result_for_a_revoked_claim_settles_nothing_of_the_next_claim() -> None:
+    mart = Mart(Flow(policy(batch=1)))
+    mart.read(0)
+    (post,) = mart.flow.due(1.0)
+    assert isinstance(post, Post)
+    mart.flow.release([CLAIM])
+    renewed = Claim("t", 0, 2)
+    mart.flow.assign([renewed])
+    mart.flow.begin([envelope(renewed, 0)])
+    mart.flow.settle(Posted(post, ACCEPT), 1.0)
+    assert mart.flow.committable() == {renewed: 0}
+    assert mart.flow.open_records == 1
+
+
+def test_parked_records_are_given_back_only_by_a_fetch_begun_after_they_came() -> None:
+    flow = Flow(policy())
+    flow.assign([CLAIM])
+    first, second = flow.begin([envelope(CLAIM, 0), envelope(CLAIM, 1)])
+    flow.park([rejection(first)], 10.0)
+    flow.park([rejection(second)], 20.0)
+    assert flow.unpark(9.0) == []
+    assert [each.envelope for each in flow.unpark(15.0)] == [first]
+    assert flow.wants_directory
+
+
+def test_a_full_parking_lot_stops_reading() -> None:
+    flow = Flow(policy(records=10))
+    flow.assign([CLAIM])
+    flow.park([rejection(each) for each in flow.begin([envelope(CLAIM, n) for n in range(5)])], 0.0)
+    assert flow.room == 0
+
+
+def test_halves_are_cut_between_subscriptions() -> None:
+    mart = Mart(Flow(policy(batch=6, in_flight=1)))
+    for offset in range(6):
+        mart.read(offset, subscription="a" if offset in (0, 3) else "b")
+    mart.drain(lambda offsets: REFUSE if set(offsets) == set(range(6)) else ACCEPT)
+    assert sorted(map(sorted, mart.posts[1:])) == [[0, 3], [1, 2, 4, 5]]

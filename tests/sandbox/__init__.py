@@ -1,0 +1,1 @@
+"""The sandbox, over a real socket, held against the wire contract."""

@@ -1,0 +1,104 @@
+"""Any JSON at any call: an answer below 500, and no connection lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.sandbox.mart import Mart, record
+from worker.sandbox.seed import planned
+from worker.sandbox.serve import running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CUSTOM = planned("custom")
+NAMES = st.sampled_from(
+    [
+        *("name", "service_type", "instance_id", "credentials", "asset", "asset_id", "asset_properties", "deployments"),
+        *("deployment_id", "enabled", "parameters", "op", "path", "value", "resources", "engine", "binding_id"),
+        *("database_configuration", "location", "schema", "internal_database", "match", "action", "probability_fields"),
+    ]
+)
+WORDS = st.sampled_from(["", "a", "custom", "amazon_sagemaker", "add", "/asset_properties/a", "/deployments/0"])
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False)
+    | WORDS
+    | st.text(max_size=5)
+)
+FINITE = LEAVES.filter(lambda leaf: leaf not in (float("inf"), float("-inf")))
+JSON = st.recursive(
+    FINITE, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(max_size=3), inner, max_size=5)
+)
+CALLS = st.sampled_from(
+    [
+        ("PUT", "/v1/data_marts/fuzzed"),
+        ("PUT", "{mart}?force=true"),
+        ("POST", "{mart}/service_bindings"),
+        ("PUT", "{subscription}-fuzzed"),
+        ("PATCH", "{subscription}"),
+        ("PUT", "{subscription}/configurations/payload_logging"),
+        ("POST", "{mart}/scoring_payloads"),
+        ("POST", "/sandbox/assets"),
+        ("POST", "/identity/token"),
+    ]
+)
+READ = ("{subscription}", "{subscription}/payload_table_schema", "{subscription}/configurations/payload_logging")
+
+
+@pytest.fixture(scope="module")
+def fuzzed() -> Iterator[Mart]:
+    """One data mart for all examples: what one left behind is what the next one meets."""
+    with running() as started:
+        mart = Mart(started)
+        yield mart
+        mart.close()
+
+
+def path(mart: Mart, template: str) -> str:
+    """A call's path, with the seeded ids in it."""
+    return template.format(mart=mart.path, subscription=mart.subscription_path())
+
+
+@settings(max_examples=300, deadline=None)
+@given(call=CALLS, body=JSON)
+def test_any_json_is_answered(fuzzed: Mart, call: tuple[str, str], body: object) -> None:
+    method, template = call
+    assert fuzzed.http.request(method, path(fuzzed, template), json=body).status_code < 500
+    for read in READ:
+        assert fuzzed.http.get(path(fuzzed, read)).status_code < 500
+
+
+SIDES = st.fixed_dictionaries({}, optional={"fields": JSON, "values": JSON | st.lists(st.lists(FINITE)), "meta": JSON})
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    change=st.fixed_dictionaries(
+        {},
+        optional={
+            "scoring_id": JSON,
+            "scoring_timestamp": JSON | st.datetimes().map(str),
+            "response_time": JSON,
+            "deployment_id": JSON,
+            "request": JSON | SIDES,
+            "response": JSON | SIDES,
+            "asset_revision": JSON,
+        },
+    )
+)
+def test_any_record_is_stored_or_an_error_of_its_own(fuzzed: Mart, change: dict[str, Any]) -> None:
+    fuzzed.http.put(f"{fuzzed.subscription_path()}/configurations/payload_logging", json={"enabled": True})
+    before = fuzzed.sandbox.stats()
+    assert fuzzed.post(record(CUSTOM) | change).status_code == 202
+    after = fuzzed.sandbox.stats()
+    assert after["received"] == before["received"] + 1
+    gone = after["errors"] + after["stored_rows"] + after["duplicates"]
+    assert gone > before["errors"] + before["stored_rows"] + before["duplicates"]
+    assert fuzzed.transactions(limit="5")["fields"]

@@ -1,0 +1,162 @@
+"""The whole way on a stage: a broker's topics, a sandbox, and workers as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from worker.sandbox.seed import DATA_MART_ID, Seeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from confluent_kafka import Message
+
+    from worker.sandbox.serve import RunningSandbox
+
+
+@dataclass
+class Stage:
+    """Where an event's way is played: `topic` and its dead-letter topic on a broker, and a seeded sandbox."""
+
+    bootstrap: str
+    topic: str
+    letters: str
+    group: str
+    sandbox: RunningSandbox
+    seeded: dict[str, Seeded]
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """The settings of a worker on this stage, as environment variables."""
+        given = {
+            "KAFKA__BOOTSTRAP_SERVERS": self.bootstrap,
+            "KAFKA__TOPICS": f'["{self.topic}"]',
+            "KAFKA__GROUP_ID": self.group,
+            "DEAD_LETTER__TOPIC": self.letters,
+            "MART__URL": self.sandbox.url,
+            "MART__DATA_MART_ID": DATA_MART_ID,
+            "MART__API_KEY": "sandbox",
+            "HTTP__PORT": "0",
+            **self.settings,
+            **more,
+        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PAYLOAD_WORKER_")}
+        return kept | {f"PAYLOAD_WORKER_{name}": value for name, value in given.items()}
+
+    def produce(self, values: Iterable[bytes | None], key: bytes | None = None, **more: Any) -> None:
+        """Write values to the topic, acknowledged."""
+        producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 20})
+        failed: list[object] = []
+
+        def reported(error: object, _: object) -> None:
+            if error is not None:
+                failed.append(error)
+
+        for value in values:
+            while True:
+                try:
+                    producer.produce(self.topic, value, key, on_delivery=reported, **more)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+            producer.poll(0)
+        assert producer.flush(30) == 0
+        assert not failed, failed[:3]
+
+    @contextmanager
+    def worker(self, **more: str) -> Iterator[WorkerProcess]:
+        """A worker as a process; killed at the end if it still runs."""
+        process = WorkerProcess(self.environment(**more))
+        try:
+            yield process
+        finally:
+            process.kill()
+
+    def committed(self) -> int:
+        """The sum of the group's committed positions over all partitions."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.group})
+        try:
+            partitions = consumer.list_topics(self.topic, timeout=10).topics[self.topic].partitions
+            found = consumer.committed([TopicPartition(self.topic, number) for number in partitions], timeout=10)
+            return sum(max(0, each.offset) for each in found)
+        finally:
+            consumer.close()
+
+    def dead_letters(self, count: int, seconds: float = 30) -> list[Message]:
+        """All records of the dead-letter topic: waits for `count`, then a moment for any more."""
+        consumer = Consumer(
+            {"bootstrap.servers": self.bootstrap, "group.id": f"{self.group}-look", "auto.offset.reset": "earliest"}
+        )
+        partitions = consumer.list_topics(self.letters, timeout=10).topics[self.letters].partitions
+        consumer.assign([TopicPartition(self.letters, number, 0) for number in partitions])
+        found: list[Message] = []
+        deadline = time.monotonic() + seconds
+        quiet = 0
+        while (len(found) < count or quiet < 3) and time.monotonic() < deadline:
+            messages = [each for each in consumer.consume(500, 0.2) if each.error() is None]
+            quiet = 0 if messages else quiet + 1
+            found += messages
+        consumer.close()
+        return found
+
+
+class WorkerProcess:
+    """A `payload-worker run`; its log goes to a file, for a pipe that nobody reads would stop it."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._log = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen([sys.executable, "-m", "worker", "run"], env=environment, stderr=self._log)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    def stop(self, seconds: float = 30) -> tuple[int, str]:
+        """End it by SIGTERM; its exit code and its log."""
+        self.signal(signal.SIGTERM)
+        return self.process.wait(seconds), self.log()
+
+    def log(self) -> str:
+        """What it has logged."""
+        self._log.seek(0)
+        return self._log.read()
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        """The log's lines of an event, with their fields."""
+        lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == event]
+
+    def kill(self) -> None:
+        """End it at once, if it still runs."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+        self._log.close()
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    """Wait until something holds; fail with `what` if it does not."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
+
+
+def ready(port: int) -> bool:
+    """Whether the worker at `port` says that it is ready."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False

@@ -1,0 +1,175 @@
+"""The command line: `payload-worker`; parses, calls, prints, and exits with a documented code."""
+
+from __future__ import annotations
+
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import structlog
+import typer
+
+from worker import __version__
+from worker.config import ConfigError, Settings, load
+
+OK, DATA, UNAVAILABLE, SOFTWARE, CONFIG = 0, 65, 69, 70, 78
+"""Exit codes, as sysexits.h has them; after a signal that cut a drain short: 128 and the signal's number."""
+
+app = typer.Typer(
+    name="payload-worker",
+    help="From Avro events on Kafka to rows in an OpenScale data mart.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar="PAYLOAD_WORKER_CONFIG", help="Settings in TOML.", show_default=False),
+]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+@app.command()
+def run(config: ConfigFile = None) -> None:
+    """Read events from Kafka and post them, until SIGTERM."""
+    from worker.compose import compose
+    from worker.edges.cluster import ClusterError
+    from worker.edges.schemas import SchemaDirectoryError
+    from worker.edges.source import SourceError
+    from worker.run import stop_on_signals
+    from worker.telemetry import Health, configure_logging
+
+    settings = _settings(config)
+    configure_logging(settings.log)
+    try:
+        worker = compose(settings, time.monotonic)
+        signals = stop_on_signals(worker)
+        health = Health(settings.http, lambda: worker.reading)
+    except SchemaDirectoryError as error:
+        _fail(CONFIG, error)
+    except ClusterError as error:
+        _fail(UNAVAILABLE, error)
+    except OSError as error:
+        _fail(CONFIG, f"http.port {settings.http.port} on {settings.http.host}: {error.strerror}")
+    structlog.get_logger().info("worker.started", version=__version__, http_port=health.port)
+    try:
+        settled = worker.run()
+    except SourceError as error:
+        _fail(UNAVAILABLE, error)
+    finally:
+        health.close()
+    if not settled and len(signals) > 1:
+        raise typer.Exit(128 + signals[-1])
+
+
+@app.command()
+def check(config: ConfigFile = None) -> None:
+    """Say of everything the worker needs whether it is there, and what to do where it is not."""
+    from worker.checks import check as findings
+
+    settings = _settings(config)
+    code = OK
+    for finding in findings(settings):
+        typer.echo(f"{'ok  ' if finding.good else 'FAIL'}  {finding.name}: {finding.text}")
+        if not finding.good:
+            code = max(code, CONFIG if finding.configuration else UNAVAILABLE)
+    raise typer.Exit(code)
+
+
+class EngineName(StrEnum):
+    """The engines by their short names."""
+
+    CUSTOM = "custom"
+    AZURE_STUDIO = "azure-studio"
+    AZURE_SERVICE = "azure-service"
+    SAGEMAKER = "sagemaker"
+
+
+class Duplicates(StrEnum):
+    """What the sandbox does with a scoring id that it has already."""
+
+    IGNORE = "ignore"
+    ERROR = "error"
+
+
+@app.command()
+def preview(
+    engine: Annotated[EngineName, typer.Option(help="Whose native form the files are in.")],
+    request: Annotated[Path, typer.Option(help="A file with what the model was asked.")],
+    response: Annotated[Path, typer.Option(help="A file with what it answered.")],
+    features: Annotated[str, typer.Option(help="The subscription's feature columns, by commas (for CSV).")] = "",
+    content_type: Annotated[str | None, typer.Option(help="Of the request; guessed if left out.")] = None,
+) -> None:
+    """Print the JSON that would be posted for a request and a response; exit 65 with the reason if none would be."""
+    from worker.model import Refusal
+    from worker.preview import preview as previewed
+
+    names = [name.strip() for name in features.split(",")] if features else []
+    found = previewed(engine.value, _file(request), _file(response), names, content_type)
+    if isinstance(found, Refusal):
+        _fail(DATA, f"{found.disposition} ({found.code}): {found.detail}")
+    sys.stdout.buffer.write(found + b"\n")
+
+
+@app.command()
+def sandbox(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8800,
+    store: Annotated[Path | None, typer.Option(help="SQLite file to keep everything in; left out: memory.")] = None,
+    duplicates: Annotated[Duplicates, typer.Option(help="What a repeated scoring id does.")] = Duplicates.IGNORE,
+    assets: Annotated[Path | None, typer.Option(help="JSON file of what the engines have deployed.")] = None,
+    data_mart: Annotated[str | None, typer.Option(help="A data mart that is there from the start.")] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(envvar="SANDBOX_API_KEY", help="The only API key that gets a token.", show_default=False),
+    ] = None,
+    *,
+    seeded: Annotated[
+        bool, typer.Option("--seed", help="Begin with a data mart, a binding and a subscription for each engine.")
+    ] = False,
+) -> None:
+    """Serve a local data mart to practise with and to test against."""
+    try:
+        from worker.sandbox.options import Options, OptionsError
+        from worker.sandbox.serve import serve
+    except ModuleNotFoundError as error:
+        _fail(UNAVAILABLE, f"{error.name} is not installed: pip install 'openscale-payload-worker[sandbox]'")
+    try:
+        options = Options(
+            store=store, duplicates=duplicates.value, assets=assets, data_mart_id=data_mart, api_key=api_key
+        )
+        serve(options, host, port, seeded=seeded)
+    except OptionsError as error:
+        _fail(CONFIG, error)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def _settings(config: Path | None, **flags: Any) -> Settings:
+    try:
+        return load(config, flags)
+    except ConfigError as error:
+        _fail(CONFIG, error)
+
+
+def _file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        _fail(DATA, f"{path}: {error.strerror}")
+
+
+def _fail(code: int, message: object) -> NoReturn:
+    typer.echo(f"payload-worker: {message}", err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,90 @@
+"""The composition root: settings in, a worker out, wired from source to sink in reading order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import tenacity
+
+from worker.edges.cluster import describe
+from worker.edges.courier import Courier
+from worker.edges.deadletter import DeadLetters
+from worker.edges.directory import DirectoryKeeper
+from worker.edges.schemas import load_schemas
+from worker.edges.source import KafkaSource
+from worker.flow.batch import BatchPolicy
+from worker.flow.breaker import BreakerPolicy
+from worker.flow.flow import Flow, FlowPolicy
+from worker.mart.client import MartClient, token_source
+from worker.rooms.decode import Decoder
+from worker.rooms.identity import Identity
+from worker.rooms.suite import Suite
+from worker.run import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from worker.config import Settings
+
+FIRST_WAIT = 0.25
+"""Seconds that the first retry waits at most; the next up to twice as long, and so on."""
+
+BREAKER_FAILURES = 5
+"""Failures in a row, without one success, that are an outage."""
+
+
+def compose(settings: Settings, clock: Callable[[], float]) -> Worker:
+    """Build a worker.
+
+    Raises:
+        ClusterError, SchemaDirectoryError: Kafka or the schemas cannot be used.
+    """
+    kafka, mart = settings.kafka, settings.mart
+    schemas = load_schemas(settings.schemas.directory, settings.schemas.bare)
+    cluster = describe(kafka, kafka.topics)
+    cluster.require(kafka.topics)
+    tokens = token_source(mart)
+    return Worker(
+        make_source=lambda worker: KafkaSource(kafka, worker, clock),
+        suite=Suite(
+            Decoder(schemas, settings.limits.event_bytes),
+            Identity(cluster.id, cluster.topic_ids),
+            settings.limits.record_bytes,
+        ),
+        flow=Flow(flow_policy(settings)),
+        courier=Courier(mart, tokens, settings.delivery.in_flight),
+        letters=DeadLetters(kafka, settings.dead_letter_topic),
+        keeper=DirectoryKeeper(MartClient(mart, tokens), mart.refresh_seconds, clock),
+        drain=settings.delivery.drain_seconds,
+        clock=clock,
+    )
+
+
+def flow_policy(settings: Settings) -> FlowPolicy:
+    """The flow's bounds and patience as the settings have them."""
+    batch, delivery, limits = settings.batch, settings.delivery, settings.limits
+    wait = full_jitter(FIRST_WAIT, delivery.retry_wait_max_seconds)
+    return FlowPolicy(
+        batch=BatchPolicy(batch.records, batch.bytes, batch.linger_ms / 1000),
+        breaker=BreakerPolicy(BREAKER_FAILURES, wait),
+        wait=wait,
+        records=limits.records,
+        size=limits.bytes,
+        parked=max(1, limits.records // 2),
+        in_flight=delivery.in_flight,
+        attempts=delivery.attempts,
+        retry_after=delivery.retry_after_max_seconds,
+        by_subscription=batch.group_by == "subscription",
+    )
+
+
+def full_jitter(first: float, longest: float) -> Callable[[int], float]:
+    """Exponential waits with full jitter: the n-th is between 0 and `first` * 2**(n - 1) seconds, at most `longest`."""
+    wait = tenacity.wait_random_exponential(multiplier=first, max=longest)
+
+    def seconds(attempt: int) -> float:
+        state = tenacity.RetryCallState(cast("Any", None), None, (), {})
+        state.attempt_number = attempt
+        return wait(state)
+
+    return seconds

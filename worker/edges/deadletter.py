@@ -1,0 +1,149 @@
+"""The dead-letter topic: the record as it came, with headers that say where it was and why it is here."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from worker import __version__
+from worker.flow.flow import Letter, Lettered
+from worker.rooms.identity import first_place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from worker.config import Kafka
+    from worker.model import Rejection
+
+KIP = "__dlq.errors."
+"""Prefix of the headers of KIP-1191."""
+
+OWN = "payload-worker."
+"""Prefix of the worker's own headers."""
+
+_TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE)
+_FULL, _SLIM, _BARE = range(3)
+
+Headers = list[tuple[str, bytes | str | None]]
+
+
+class DeadLetters:
+    """Writes rejections and reports each once its fate is known. All calls come from the thread that owns the flow."""
+
+    def __init__(
+        self, kafka: Kafka, topic_of: Callable[[str], str], overrides: Mapping[str, Any] | None = None
+    ) -> None:
+        settings: dict[str, Any] = {
+            "bootstrap.servers": kafka.bootstrap_servers,
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": 5,
+            **kafka.producer,
+            **(overrides or {}),
+        }
+        self._producer = Producer(settings)
+        self._topic_of = topic_of
+        self._group = kafka.group_id
+        self._partitions: dict[str, int] = {}
+        self._outcomes: deque[Lettered] = deque()
+
+    def send(self, letter: Letter) -> None:
+        """Begin to write a letter; its outcome will come out of `collect`."""
+        self._produce(letter, _FULL)
+
+    def collect(self, timeout: float = 0) -> list[Lettered]:
+        """Let delivery reports in, and return the outcomes that are known."""
+        self._producer.poll(timeout)
+        outcomes = list(self._outcomes)
+        self._outcomes.clear()
+        return outcomes
+
+    def close(self) -> None:
+        """Drop what is not written: its offsets are not committed, so it will be read again."""
+        self._producer.purge()
+        self._producer.flush(1)
+
+    def _produce(self, letter: Letter, level: int) -> None:
+        envelope = letter.rejection.envelope
+        topic = self._topic_of(envelope.claim.topic)
+        try:
+            self._producer.produce(
+                topic,
+                value=envelope.value,
+                key=envelope.key,
+                headers=_headers(letter.rejection, self._group, level),
+                partition=envelope.claim.partition % self._partition_count(topic),
+                timestamp=max(envelope.timestamp_ms, 0),
+                on_delivery=lambda error, _: self._reported(letter, level, error),
+            )
+        except BufferError:
+            self._failed(letter, "the producer's queue is full")
+        except KafkaException as error:
+            self._reported(letter, level, error.args[0])
+
+    def _reported(self, letter: Letter, level: int, error: KafkaError | None) -> None:
+        """A record that its headers made too large is written again with fewer: never cut, never dropped."""
+        if error is None:
+            self._outcomes.append(Lettered(letter, None))
+        elif error.code() in _TOO_LARGE and level < _BARE:
+            self._produce(letter, level + 1)
+        else:
+            self._failed(letter, f"{self._topic_of(letter.rejection.envelope.claim.topic)}: {error.str()}")
+
+    def _failed(self, letter: Letter, why: str) -> None:
+        self._partitions.clear()
+        self._outcomes.append(Lettered(letter, why))
+
+    def _partition_count(self, topic: str) -> int:
+        """Partitions of a dead-letter topic, looked up once, and again after a failure.
+
+        Raises:
+            KafkaException: the topic does not exist, or no broker answers within two seconds.
+        """
+        count = self._partitions.get(topic)
+        if count is None:
+            found = self._producer.list_topics(topic, timeout=2).topics[topic]
+            if found.error is not None:
+                raise KafkaException(found.error)
+            count = self._partitions[topic] = max(1, len(found.partitions))
+        return count
+
+
+def _headers(rejection: Rejection, group: str, level: int) -> Headers:
+    """The record's own headers, then ours: all that explain (full), only the place and the code (slim), none (bare).
+
+    A record that was redriven keeps the place it first had: its scoring id is derived from it.
+    """
+    kept: Headers = [pair for pair in rejection.envelope.headers if not pair[0].startswith((KIP, OWN))]
+    if level == _BARE:
+        return kept
+    envelope, refusal = rejection.envelope, rejection.refusal
+    topic, partition, offset = first_place(envelope) or (
+        envelope.claim.topic,
+        envelope.claim.partition,
+        envelope.offset,
+    )
+    slim: Headers = [
+        (f"{KIP}topic", topic),
+        (f"{KIP}partition", str(partition)),
+        (f"{KIP}offset", str(offset)),
+        (f"{KIP}disposition", str(refusal.disposition)),
+        (f"{OWN}error.code", refusal.code),
+    ]
+    return kept + slim + (_explanation(rejection, group) if level == _FULL else [])
+
+
+def _explanation(rejection: Rejection, group: str) -> Headers:
+    headers: Headers = [
+        (f"{KIP}group", group),
+        (f"{KIP}delivery.count", str(max(1, rejection.attempts))),
+        (f"{KIP}message", rejection.refusal.detail),
+        (f"{OWN}version", __version__),
+    ]
+    if rejection.status is not None:
+        headers.append((f"{OWN}http.status", str(rejection.status)))
+    if rejection.body:
+        headers.append((f"{OWN}http.body", rejection.body))
+    return headers

@@ -1,0 +1,107 @@
+"""Keeps the directory fresh: fetched in the background, one fetch at a time, stale while the data mart is down."""
+
+from __future__ import annotations
+
+import threading
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from worker.mart.client import MartClient, MartError
+from worker.mart.token import TokenError
+from worker.rooms.directory import Binding, Deployment, Directory, Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WANTED_INTERVAL = 5.0
+"""Seconds between two fetches that events of unknown assets may cause."""
+
+
+def fetch_directory(client: MartClient, begun: float) -> Directory:
+    """Fetch bindings and subscriptions; raises `MartError` or `TokenError`."""
+    try:
+        bindings = [_binding(each) for each in client.bindings()]
+        subscriptions = [
+            _subscription(each, binding.id) for binding in bindings for each in client.subscriptions(binding.id)
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise MartError(f"a binding or subscription has not the documented shape ({error!r})") from None
+    return Directory(bindings, subscriptions, begun)
+
+
+class DirectoryKeeper:
+    """Decides when to fetch, fetches on a thread of its own, and hands each new snapshot out once."""
+
+    def __init__(self, client: MartClient, interval: float, clock: Callable[[], float]) -> None:
+        self._client = client
+        self._interval = interval
+        self._clock = clock
+        self._fetched: SimpleQueue[Directory | str] = SimpleQueue()
+        self._fetching = False
+        self._begun = float("-inf")
+        self.error: str | None = None
+        """Why the last fetch failed; None if it did not."""
+        self.fetches = 0
+        """Fetches begun so far."""
+
+    def poll(self, *, wanted: bool) -> Directory | None:
+        """Begin a fetch if one is due (`wanted`: sooner), and return the snapshot that has come in, if any."""
+        interval = min(WANTED_INTERVAL, self._interval) if wanted or self.error else self._interval
+        if not self._fetching and self._clock() - self._begun >= interval:
+            self._begin()
+        try:
+            fetched = self._fetched.get_nowait()
+        except Empty:
+            return None
+        self._fetching = False
+        self.error = fetched if isinstance(fetched, str) else None
+        return fetched if isinstance(fetched, Directory) else None
+
+    def _begin(self) -> None:
+        self._begun = self._clock()
+        self._fetching = True
+        self.fetches += 1
+        threading.Thread(target=self._fetch, args=(self._begun,), name="directory", daemon=True).start()
+
+    def _fetch(self, begun: float) -> None:
+        try:
+            self._fetched.put(fetch_directory(self._client, begun))
+        except (MartError, TokenError) as error:
+            self._fetched.put(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it was, the next fetch must not wait for this one
+            self._fetched.put(f"directory: {type(error).__name__}")
+
+
+def _binding(found: dict[str, Any]) -> Binding:
+    entity = found["entity"]
+    return Binding(found["metadata"]["guid"], entity.get("name") or "", entity["service_type"])
+
+
+def _subscription(found: dict[str, Any], binding_id: str) -> Subscription:
+    entity = found["entity"]
+    asset = entity["asset"]
+    return Subscription(
+        found["metadata"]["guid"],
+        binding_id,
+        asset["asset_id"],
+        asset.get("name") or "",
+        tuple(Deployment(each["deployment_id"], each.get("name") or "") for each in entity.get("deployments") or ()),
+        _features(entity.get("asset_properties") or {}),
+        _logging_enabled(entity.get("configurations")),
+    )
+
+
+def _features(properties: dict[str, Any]) -> tuple[str, ...]:
+    """The feature columns: as told to the subscription, else all of its input schema."""
+    if properties.get("feature_fields"):
+        return tuple(properties["feature_fields"])
+    schema = properties.get("input_data_schema") or {}
+    return tuple(column["name"] for column in schema.get("fields") or ())
+
+
+def _logging_enabled(configurations: list[dict[str, Any]] | None) -> bool:
+    """Off only where the data mart says so: a subscription without the entry is posted, and the mart decides."""
+    for each in configurations or ():
+        if each.get("type") == "payload_logging":
+            return bool(each.get("enabled"))
+    return True

@@ -1,0 +1,146 @@
+"""A batch of rows on its way, and the lane that rows wait in until they are one."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from worker.flow.breaker import Breaker
+    from worker.model import Claim, Row
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPolicy:
+    """When a lane closes: by `records`, by `size` in bytes of JSON, or `linger` seconds after its first row."""
+
+    records: int
+    size: int
+    linger: float
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Batch:
+    """Rows that are posted together, and what became of them so far.
+
+    `attempts` counts posts of this very batch; `contradicted` counts its failures while others in its lane passed,
+    which is what makes a failure the batch's own; `due` is the time before which it is not posted again.
+    """
+
+    rows: Sequence[Row]
+    attempts: int = 0
+    contradicted: int = 0
+    due: float = 0.0
+    last_failed: float | None = None
+    refreshed: bool = False
+    unseen: bool = False
+
+    def halves(self, now: float) -> tuple[Batch, Batch]:
+        """Two batches of the same rows, due now: cut between two subscriptions if there are several."""
+        rows = sorted(self.rows, key=_subscription) if self.mixed else self.rows
+        middle = _cut(rows)
+        part = replace(self, due=now, refreshed=False)
+        return replace(part, rows=rows[:middle]), replace(part, rows=rows[middle:])
+
+    @property
+    def size(self) -> int:
+        """Bytes of JSON in the posted array, without its brackets and commas."""
+        return sum(len(row.payload) for row in self.rows)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the rows are of more than one subscription."""
+        first = self.rows[0].subscription_id
+        return any(row.subscription_id != first for row in self.rows)
+
+
+def _subscription(row: Row) -> str:
+    return row.subscription_id
+
+
+def _cut(rows: Sequence[Row]) -> int:
+    """The place nearest to the middle at which the subscription changes, else the middle; rows are sorted."""
+    middle = len(rows) // 2
+    changes = [i for i in range(1, len(rows)) if rows[i].subscription_id != rows[i - 1].subscription_id]
+    return min(changes, key=lambda place: abs(place - middle), default=middle)
+
+
+class Lane:
+    """Rows that wait to be posted together, and batches that wait to be posted again."""
+
+    __slots__ = ("_opened", "_size", "accept_started", "breaker", "in_flight", "key", "ready", "rows")
+
+    def __init__(self, key: str, breaker: Breaker) -> None:
+        self.key = key
+        self.breaker = breaker
+        self.rows: deque[Row] = deque()
+        self.ready: deque[Batch] = deque()
+        self.in_flight = 0
+        self.accept_started = -1.0
+        """When the latest accepted post of this lane had started."""
+        self._opened = 0.0
+        self._size = 0
+
+    def add(self, row: Row, now: float) -> None:
+        """Let a row wait in this lane."""
+        if not self.rows:
+            self._opened = now
+        self.rows.append(row)
+        self._size += len(row.payload)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits here or is in flight from here."""
+        return not (self.rows or self.ready or self.in_flight)
+
+    def closes_at(self, policy: BatchPolicy) -> float | None:
+        """When the waiting rows become a batch if nothing more comes; 0.0: now; None: there are none."""
+        if not self.rows:
+            return None
+        full = len(self.rows) >= policy.records or self._size >= policy.size
+        return 0.0 if full else self._opened + policy.linger
+
+    def take(self, policy: BatchPolicy, now: float) -> Batch:
+        """Close a batch of the oldest waiting rows: at least one, at most what `policy` allows."""
+        taken: list[Row] = []
+        size = 0
+        while self.rows and len(taken) < policy.records:
+            size += len(self.rows[0].payload)
+            if taken and size > policy.size:
+                break
+            taken.append(self.rows.popleft())
+        self._size = sum(len(row.payload) for row in self.rows)
+        self._opened = now
+        return Batch(taken)
+
+    def take_all(self) -> list[Row]:
+        """Remove and return the waiting rows."""
+        taken = list(self.rows)
+        self.rows.clear()
+        self._size = 0
+        return taken
+
+    def next_ready(self, now: float) -> Batch | None:
+        """Remove and return the first batch in turn that is due."""
+        for batch in self.ready:
+            if batch.due <= now:
+                self.ready.remove(batch)
+                return batch
+        return None
+
+    def drop(self, gone: Collection[Claim]) -> list[Row]:
+        """Forget rows of claims in `gone` that are not in flight; return them."""
+        dropped = [row for row in self.rows if row.envelope.claim in gone]
+        self.rows = deque(row for row in self.rows if row.envelope.claim not in gone)
+        self._size = sum(len(row.payload) for row in self.rows)
+        kept: deque[Batch] = deque()
+        for batch in self.ready:
+            rows = [row for row in batch.rows if row.envelope.claim not in gone]
+            dropped += [row for row in batch.rows if row.envelope.claim in gone]
+            if rows:
+                kept.append(replace(batch, rows=rows))
+        self.ready = kept
+        return dropped

@@ -1,0 +1,45 @@
+"""From a normal form to the JSON record that is posted (contract §5.1)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from worker.model import Envelope, Event, Normal, Target
+
+
+def encode(envelope: Envelope, event: Event, target: Target, normal: Normal, scoring_id: str) -> bytes:
+    """The record as one JSON object.
+
+    The time is the event's own, else the Kafka record's; without either it is left out, and the data mart's clock
+    decides.
+    """
+    record: dict[str, Any] = {
+        "binding_id": target.binding_id,
+        "subscription_id": target.subscription_id,
+        "deployment_id": target.deployment_id,
+        "scoring_id": scoring_id,
+    }
+    scored_at = envelope.timestamp_ms * 1000 if event.scored_at is None else event.scored_at
+    if scored_at >= 0:
+        record["scoring_timestamp"] = timestamp(scored_at)
+    if event.response_time_ms is not None:
+        record["response_time"] = event.response_time_ms
+    record["request"] = normal.request
+    record["response"] = normal.response
+    return orjson.dumps(record)
+
+
+def timestamp(micros: int) -> str:
+    """Microseconds since 1970 as ISO 8601 in UTC, always with six digits of fraction: `2019-06-11T10:00:00.123456Z`."""
+    seconds, fraction = divmod(micros, 1_000_000)
+    return f"{_to_the_second(seconds)}.{fraction:06d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,0 +1,61 @@
+"""The `scoring_id` of an event that brings none: derived from its place in Kafka, so that it never changes."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from worker.model import Envelope
+
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://openscale.payload/scoring-id")
+"""Of the UUIDv5 (RFC 9562 §5.5) over `<cluster id>/<topic id or name>/<partition>/<offset>`."""
+
+_TOPIC, _PARTITION, _OFFSET = ("__dlq.errors." + part for part in ("topic", "partition", "offset"))
+
+
+class Identity:
+    """Derives scoring ids. A redriven record keeps the place it first had, which its dead-letter headers tell."""
+
+    def __init__(self, cluster_id: str, topic_ids: Mapping[str, str]) -> None:
+        self._cluster_id = cluster_id
+        self._topic_ids = topic_ids
+        self._prefixes: dict[tuple[str, int], hashlib._Hash] = {}
+
+    def scoring_id(self, envelope: Envelope) -> str:
+        """The id for the record at the envelope's place, or at the place where it was before it was redriven."""
+        if envelope.headers:
+            place = first_place(envelope)
+            if place is not None:
+                return self._derive(*place)
+        return self._derive(envelope.claim.topic, envelope.claim.partition, envelope.offset)
+
+    def _derive(self, topic: str, partition: int, offset: int) -> str:
+        """`uuid.uuid5`, at a fifth of its cost: the hash of all but the offset is kept."""
+        prefix = self._prefixes.get((topic, partition)) or self._prefix(topic, partition)
+        digest = prefix.copy()
+        digest.update(b"%d" % offset)
+        octets = bytearray(digest.digest()[:16])
+        octets[6] = octets[6] & 0x0F | 0x50
+        octets[8] = octets[8] & 0x3F | 0x80
+        text = octets.hex()
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+    def _prefix(self, topic: str, partition: int) -> hashlib._Hash:
+        name = f"{self._cluster_id}/{self._topic_ids.get(topic, topic)}/{partition}/"
+        prefix = hashlib.sha1(NAMESPACE.bytes + name.encode(), usedforsecurity=False)
+        self._prefixes[topic, partition] = prefix
+        return prefix
+
+
+def first_place(envelope: Envelope) -> tuple[str, int, int] | None:
+    """Topic, partition and offset of a dead-lettered record (KIP-1191 headers); None without, or unreadable."""
+    headers = dict(envelope.headers)
+    try:
+        topic, partition, offset = (headers[name] for name in (_TOPIC, _PARTITION, _OFFSET))
+        return (topic or b"").decode(), int(partition or b""), int(offset or b"")
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,62 @@
+"""The room that brings each engine's native request and response into the data mart's normal form (§6).
+
+Pure: bytes or rows in, a `Normal` or the `Refusal` that says why not out. One module an engine; `tables` has
+the rules of the normal form, `texts` reads JSON and CSV, `unfit` is the vocabulary of refusals. A § in these
+modules is a section of the data mart's wire contract.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from worker.model import Engine, Normal, Refusal, Table
+from worker.rooms.normalise import azure_service, azure_studio, custom, sagemaker, tables
+from worker.rooms.normalise.unfit import Code, Unfit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from worker.model import Body, Target
+
+    Reader = Callable[[Body, Target], tables.Grid]
+
+__all__ = ["Code", "normalise"]
+
+_CUSTOM: tuple[Reader, Reader] = (custom.request, custom.response)
+_READERS: dict[str, tuple[Reader, Reader]] = {
+    Engine.CUSTOM.value: _CUSTOM,
+    Engine.AZURE_STUDIO.value: (azure_studio.request, azure_studio.response),
+    Engine.AZURE_SERVICE.value: (azure_service.request, azure_service.response),
+    Engine.SAGEMAKER.value: (sagemaker.request, sagemaker.response),
+}
+
+
+def normalise(request: Body | Table, response: Body | Table, target: Target) -> Normal | Refusal:
+    """Bring a scoring into the normal form of the data mart, or say why that cannot be done.
+
+    A `Table` is in the normal form already and is only checked; a `Body` is read as `target.engine` speaks.
+    Engines without a form of their own are taken as custom. A refusal's `code` is one of `Code`; its detail
+    names the place, never a value. Nothing given is changed, and the result may share its rows.
+    """
+    read_request, read_response = _READERS.get(target.engine, _CUSTOM)
+    side = "request"
+    try:
+        asked = tables.from_table(request, named=False) if isinstance(request, Table) else read_request(request, target)
+        side = "response"
+        answered = (
+            tables.from_table(response, named=True) if isinstance(response, Table) else read_response(response, target)
+        )
+    except Unfit as unfit:
+        return Refusal(unfit.code.disposition, unfit.code.value, f"{side}: {unfit.detail}")
+    rows = len(asked["values"])
+    if rows == len(answered["values"]) and rows:
+        return Normal(asked, answered, rows)
+    return _uneven(rows, len(answered["values"]))
+
+
+def _uneven(asked: int, answered: int) -> Refusal:
+    """No rows at all is refused too: the data mart would store nothing and never say so."""
+    if asked == answered:
+        return Refusal(Code.NO_ROWS.disposition, Code.NO_ROWS.value, "neither request nor response has a row")
+    detail = f"request has {asked} rows, response has {answered}"
+    return Refusal(Code.ROW_COUNTS.disposition, Code.ROW_COUNTS.value, detail)

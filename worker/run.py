@@ -1,0 +1,281 @@
+"""The loop: one thread reads, walks records through the rooms, starts jobs, takes outcomes, commits."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from worker.flow.flow import Flow, Letter, Lettered, Posted
+from worker.telemetry import Reading, Sampler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from worker.edges.courier import Courier
+    from worker.edges.deadletter import DeadLetters
+    from worker.edges.directory import DirectoryKeeper
+    from worker.edges.source import KafkaSource
+    from worker.model import Claim, Envelope, Rejection
+    from worker.rooms.directory import Directory
+    from worker.rooms.suite import Suite
+
+POLL = 0.02
+"""Seconds that one turn waits for a record, or for an outcome where there is no room for more records."""
+
+REVOKE_BUDGET = 10.0
+"""Seconds that a revocation waits at most for what is in flight: the whole group waits with it."""
+
+COMMIT_INTERVAL = 1.0
+"""Seconds between commits while reading goes on."""
+
+log = structlog.get_logger()
+
+
+class Worker:
+    """Owns everything that is in flight. `run` returns once `stop` was asked for and what was open is settled."""
+
+    def __init__(
+        self,
+        *,
+        make_source: Callable[[Worker], KafkaSource],
+        suite: Suite,
+        flow: Flow,
+        courier: Courier,
+        letters: DeadLetters,
+        keeper: DirectoryKeeper,
+        drain: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._suite = suite
+        self._flow = flow
+        self._courier = courier
+        self._letters = letters
+        self._keeper = keeper
+        self._drain = drain
+        self._clock = clock
+        self._source = make_source(self)
+        self._directory: Directory | None = None
+        self._stops = 0
+        self._drained = False
+        self._committed_at = clock()
+        self._marks: dict[tuple[str, ...], float] = {}
+        self._sampler = Sampler(10)
+        self.reading = Reading(clock(), "starting")
+
+    # --- the loop -----------------------------------------------------------------------------------------------
+
+    def run(self) -> bool:
+        """Work until stopped; True if everything that was read is settled and committed.
+
+        Raises:
+            SourceError: Kafka cannot be read any more; what is not committed will be read again.
+        """
+        try:
+            while not self._stops:
+                self._turn()
+            return self._finish()
+        finally:
+            self._publish("stopped")
+            self._source.close()
+            self._letters.close()
+            self._courier.close()
+
+    def stop(self) -> None:
+        """Ask the loop to end: once, after what is open is settled; twice, at once. Safe in a signal handler."""
+        self._stops += 1
+
+    def _turn(self) -> None:
+        room = self._flow.room if self._directory is not None else 0
+        if self._directory is not None:
+            self._take(self._source.read(room, POLL if room else 0))
+        self._deliver(wait=0 if room else POLL)
+        self._refresh()
+        self._commit_when_due()
+
+    def _take(self, envelopes: Collection[Envelope]) -> None:
+        if envelopes and self._directory is not None:
+            passed = self._suite.walk(self._flow.begin(envelopes), self._directory)
+            now = self._clock()
+            self._flow.admit(passed.rows, passed.rejected, now)
+            self._flow.park(passed.unknown, now)
+            self._report(passed.rejected)
+
+    def _deliver(self, wait: float) -> None:
+        for job in self._flow.due(self._clock()):
+            if isinstance(job, Letter):
+                self._letters.send(job)
+            else:
+                self._courier.send(job)
+        self._collect(wait)
+
+    def _collect(self, wait: float) -> None:
+        outcomes: list[Posted | Lettered] = [*self._courier.collect(wait), *self._letters.collect()]
+        now = self._clock()
+        for outcome in outcomes:
+            self._flow.settle(outcome, now)
+        for notice in self._flow.notices:
+            log.warning(notice.event, **notice.fields)
+        self._flow.notices.clear()
+
+    def _refresh(self) -> None:
+        """Take in a new directory, and walk again with it what the old one did not know."""
+        directory = self._keeper.poll(wanted=self._flow.wants_directory)
+        if directory is None:
+            if self._keeper.error and self._sampler.admit("directory", self._clock()) is not None:
+                log.warning("directory.stale", error=self._keeper.error)
+            return
+        self._directory = directory
+        waiting = [rejection.envelope for rejection in self._flow.unpark(directory.begun)]
+        passed = self._suite.walk(waiting, directory)
+        refused = passed.rejected + passed.unknown
+        self._flow.admit(passed.rows, refused, self._clock())
+        self._report(refused)
+
+    # --- committing ---------------------------------------------------------------------------------------------
+
+    def _commit_when_due(self) -> None:
+        now = self._clock()
+        if now - self._committed_at < COMMIT_INTERVAL:
+            return
+        self._committed_at = now
+        self._commit(wait=False)
+        self._publish(self._trouble(now))
+
+    def _commit(self, *, wait: bool) -> None:
+        self._flow.committed(dict.fromkeys(self._source.failed_commits()))
+        marks = self._flow.committable()
+        self._source.commit(marks, wait=wait)
+        self._remember(marks)
+
+    def _remember(self, marks: Mapping[Claim, int]) -> None:
+        self._flow.committed(marks)
+        for claim, mark in marks.items():
+            self._marks[claim.topic, str(claim.partition)] = mark
+
+    # --- ending -------------------------------------------------------------------------------------------------
+
+    def _finish(self) -> bool:
+        """Settle what is open, for at most the drain budget, and not while nothing can be delivered."""
+        deadline = self._clock() + self._drain
+        self._flow.stop()
+        log.info("drain.began", records=self._flow.open_records)
+        while not self._flow.idle and self._stops == 1 and self._clock() < deadline:
+            if self._flow.blocked(self._clock()) and not self._flow.in_flight:
+                break
+            self._source.read(0, 0)
+            self._deliver(POLL)
+            self._refresh()
+            self._commit_when_due()
+        self._drained = True
+        self._commit(wait=True)
+        log.info("drain.ended", left=self._flow.open_records)
+        return self._flow.idle
+
+    # --- claims: called by the source while it reads ----------------------------------------------------------------
+
+    def assigned(self, claims: Collection[Claim]) -> None:
+        """Take charge of new claims."""
+        self._flow.assign(claims)
+        log.info("partitions.assigned", partitions=_names(claims))
+
+    def revoked(self, claims: Collection[Claim]) -> Mapping[Claim, int]:
+        """Wait for what is in flight, within the drain budget, then forget the claims; the marks to commit."""
+        deadline = self._clock() + min(self._drain, REVOKE_BUDGET)
+        while self._flow.in_flight and not self._flow.blocked(self._clock()) and self._clock() < deadline:
+            if self._drained or self._stops > 1:
+                break
+            self._collect(POLL)
+        marks = {claim: mark for claim, mark in self._flow.committable().items() if claim in claims}
+        self._remember(marks)
+        self._flow.release(claims)
+        log.info("partitions.revoked", partitions=_names(claims))
+        return marks
+
+    def lost(self, claims: Collection[Claim]) -> None:
+        """Forget claims that another worker may own already."""
+        self._flow.release(claims)
+        log.warning("partitions.lost", partitions=_names(claims))
+
+    # --- showing ------------------------------------------------------------------------------------------------
+
+    def _report(self, rejections: Collection[Rejection]) -> None:
+        """One line for each kind of rejection every ten seconds: the dead-letter topic has them all."""
+        for each in rejections:
+            held = self._sampler.admit((each.refusal.disposition, each.refusal.code), self._clock())
+            if held is not None:
+                log.warning(
+                    "record.rejected",
+                    topic=each.envelope.claim.topic,
+                    partition=each.envelope.claim.partition,
+                    offset=each.envelope.offset,
+                    disposition=str(each.refusal.disposition),
+                    code=each.refusal.code,
+                    detail=each.refusal.detail,
+                    held_back=held,
+                )
+
+    def _trouble(self, now: float) -> str | None:
+        if self._directory is None:
+            return "directory"
+        if not self._source.claims:
+            return "no-partitions"
+        if self._flow.letter_error:
+            return "dead-letter-topic"
+        return self._flow.blocked(now)
+
+    def _publish(self, ready: str | None) -> None:
+        now = self._clock()
+        flow, tally = self._flow, self._flow.tally
+        self.reading = Reading(
+            now,
+            ready,
+            {
+                "records_consumed": {(): tally.consumed},
+                "records_delivered": {(): tally.delivered},
+                "records_duplicate": {(): tally.duplicates},
+                "records_rejected": _labelled(tally.rejected),
+                "records_deadlettered": _labelled(tally.lettered),
+                "dead_letter_failures": {(): tally.letter_failures},
+                "http_requests": _labelled(tally.posts),
+                "http_retries": _labelled(tally.retries),
+                "directory_fetches": {(): self._keeper.fetches},
+                "rebalances": {(): self._source.rebalances},
+                "kafka_errors": _labelled(self._source.errors),
+            },
+            {
+                "records_in_flight": {(): flow.open_records},
+                "inflight_bytes": {(): flow.open_bytes},
+                "posts_in_flight": {(): flow.posts_in_flight},
+                "circuit_state": {(): 1 if flow.blocked(now) else 0},
+                "partitions_assigned": {(): len(self._source.claims)},
+                "consumer_lag_messages": {
+                    (claim.topic, str(claim.partition)): lag for claim, lag in self._source.lag().items()
+                },
+                "commit_offset": dict(self._marks),
+                "directory_subscriptions": {(): self._directory.subscriptions if self._directory else 0},
+            },
+        )
+
+
+def stop_on_signals(worker: Worker) -> list[int]:
+    """Let SIGTERM and SIGINT stop the worker; the list fills with the signals as they come."""
+    received: list[int] = []
+
+    def note(number: int, _: Any) -> None:
+        received.append(number)
+        worker.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, note)
+    return received
+
+
+def _labelled(counts: Mapping[str, int]) -> dict[tuple[str, ...], float]:
+    return {(str(name),): count for name, count in counts.items()}
+
+
+def _names(claims: Collection[Claim]) -> list[str]:
+    return [f"{claim.topic}[{claim.partition}]" for claim in claims]

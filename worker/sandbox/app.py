@@ -1,0 +1,108 @@
+"""The sandbox as an ASGI application: where its parts are put together."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
+
+from worker.sandbox import errors
+from worker.sandbox.assets import AssetRoutes, Assets
+from worker.sandbox.bindings import BindingRoutes
+from worker.sandbox.catalogue import Catalogue
+from worker.sandbox.configurations import ConfigurationRoutes
+from worker.sandbox.discovery import DiscoveryRoutes
+from worker.sandbox.fault_layer import FaultLayer
+from worker.sandbox.faults import FaultRoutes, Faults
+from worker.sandbox.last_resort import LastResort
+from worker.sandbox.marts import INTERNAL, MartRoutes
+from worker.sandbox.payloads import PayloadRoutes
+from worker.sandbox.sqlite import SqliteStore
+from worker.sandbox.stats import StatsRoutes
+from worker.sandbox.subscriptions import SubscriptionRoutes
+from worker.sandbox.tally import Tally
+from worker.sandbox.tokens import Authorised, TokenRoutes, Tokens
+from worker.sandbox.transactions import TransactionRoutes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from starlette.routing import Route
+
+    from worker.sandbox.options import Options
+    from worker.sandbox.store import Store
+
+_HANDLERS = {
+    errors.ApiError: errors.answer_api_error,
+    HTTPException: errors.answer_http_exception,
+    ClientDisconnect: errors.answer_disconnect,
+}
+
+
+def create_app(options: Options) -> Starlette:
+    """A sandbox with these options; raises `OptionsError` where the store or the assets cannot be had.
+
+    It keeps its state on one event loop: serve it by one process. The store is closed when the server shuts
+    down.
+    """
+    assets = Assets()
+    if options.assets is not None:
+        assets.load(options.assets)
+    store = SqliteStore(options.store)
+    catalogue = Catalogue(store)
+    if options.data_mart_id is not None and options.data_mart_id not in catalogue.marts:
+        catalogue.save_mart(options.data_mart_id, INTERNAL)
+    tokens, faults = Tokens(options.token_ttl), Faults()
+    app = Starlette(
+        routes=[
+            *TokenRoutes(tokens, options.api_key).routes(),
+            *_mart_routes(catalogue, store, assets),
+            *_payload_routes(catalogue, store, faults, options),
+            *AssetRoutes(assets).routes(),
+            *FaultRoutes(faults).routes(),
+        ],
+        middleware=[Middleware(LastResort), Middleware(FaultLayer, faults), Middleware(Authorised, tokens)],
+        exception_handlers=_HANDLERS,
+        lifespan=_closing(store),
+    )
+    # an unknown path is a 404, with a slash at its end too
+    app.router.redirect_slashes = False
+    return app
+
+
+def _mart_routes(catalogue: Catalogue, store: Store, assets: Assets) -> list[Route]:
+    """The control plane."""
+    subscriptions = SubscriptionRoutes(catalogue)
+    return [
+        *MartRoutes(catalogue).routes(),
+        *BindingRoutes(catalogue).routes(),
+        *DiscoveryRoutes(catalogue, assets).routes(),
+        *subscriptions.routes(),
+        *ConfigurationRoutes(catalogue, store, subscriptions).routes(),
+    ]
+
+
+def _payload_routes(catalogue: Catalogue, store: Store, faults: Faults, options: Options) -> list[Route]:
+    """The payload, and what is told of it."""
+    tally = Tally()
+    return [
+        *PayloadRoutes(catalogue, store, tally, options).routes(),
+        *TransactionRoutes(catalogue, store).routes(),
+        *StatsRoutes(store, tally, faults).routes(),
+    ]
+
+
+def _closing(store: Store) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            store.close()
+
+    return lifespan

@@ -1,0 +1,75 @@
+"""Data marts: `PUT`, `GET` and `DELETE` of `/v1/data_marts/{data_mart}` (contract §2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from worker.sandbox import intake
+from worker.sandbox.errors import ApiError, Code, bad_request
+from worker.sandbox.wire import reply
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from worker.sandbox.catalogue import Catalogue, DataMart
+
+PATH = "/v1/data_marts/{data_mart}"
+INTERNAL = {"internal_database": True}
+
+
+class MartRoutes:
+    """The calls of `setup`, `update`, `get_details` and `delete`."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def routes(self) -> list[Route]:
+        """Where these answer."""
+        return [
+            Route(PATH, self.put, methods=["PUT"]),
+            Route(PATH, self.get, methods=["GET"]),
+            Route(PATH, self.delete, methods=["DELETE"]),
+        ]
+
+    async def put(self, request: Request) -> Response:
+        """200, or 409 where it is there already, unless `force=true` asks to change it."""
+        mart_id = request.path_params["data_mart"]
+        body = _checked(await intake.read_object(request))
+        if mart_id in self._catalogue.marts and not intake.flag(request, "force"):
+            raise ApiError(409, Code.DATA_MART_EXISTS, f"The data mart {mart_id} is already defined.")
+        return reply(200, _details(self._catalogue.save_mart(mart_id, body)))
+
+    async def get(self, request: Request) -> Response:
+        """200, with the credentials as they were given: the v1 service hides nothing."""
+        return reply(200, _details(self._catalogue.mart(request.path_params["data_mart"])))
+
+    async def delete(self, request: Request) -> Response:
+        """202, and gone at once; `force` makes no difference here."""
+        self._catalogue.remove_mart(self._catalogue.mart(request.path_params["data_mart"]))
+        return Response(status_code=202)
+
+
+def _checked(body: dict[str, Any]) -> dict[str, Any]:
+    """The body where it names a database: its own configuration, or the internal one."""
+    if body.get("internal_database") is True:
+        return body
+    if not intake.optional_object(body, "database_configuration"):
+        raise bad_request("Either database_configuration or internal_database must be given.")
+    intake.optional_object(body["database_configuration"], "location", "database_configuration.")
+    return body
+
+
+def _details(mart: DataMart) -> dict[str, Any]:
+    answer = {"database_configuration": mart.body.get("database_configuration", {})}
+    if mart.body.get("internal_database") is True:
+        answer |= INTERNAL
+    return answer | {"status": {"state": "active"}, "service_instance_crn": "N/A"}
+
+
+def schema_name(mart: DataMart) -> str:
+    """The schema in which the data mart's tables are (§5)."""
+    location = mart.body.get("database_configuration", {}).get("location") or {}
+    return str(location.get("schema") or "aios")
