@@ -14,8 +14,11 @@ import typer
 from worker import __version__
 from worker.config import ConfigError, Settings, load
 
-OK, DATA, UNAVAILABLE, SOFTWARE, CONFIG = 0, 65, 69, 70, 78
-"""Exit codes, as sysexits.h has them; after a signal that cut a drain short: 128 and the signal's number."""
+OK, DATA, UNAVAILABLE, UNSETTLED, CONFIG = 0, 65, 69, 75, 78
+"""Exit codes, as sysexits.h has them (75: stopped before all was settled; the rest will be read again).
+
+After a second signal, which stops at once: 128 and the signal's number.
+"""
 
 app = typer.Typer(
     name="payload-worker",
@@ -65,8 +68,8 @@ def run(config: ConfigFile = None) -> None:
         _fail(UNAVAILABLE, error)
     finally:
         health.close()
-    if not settled and len(signals) > 1:
-        raise typer.Exit(128 + signals[-1])
+    if not settled:
+        raise typer.Exit(128 + signals[-1] if len(signals) > 1 else UNSETTLED)
 
 
 @app.command()
@@ -148,6 +151,18 @@ def sandbox(
         serve(options, host, port, seeded=seeded)
     except OptionsError as error:
         _fail(CONFIG, error)
+
+
+@app.command()
+def demo(
+    events: Annotated[int, typer.Option(min=200, max=12_000, help="How many scorings to play.")] = 3000,
+) -> None:
+    """Play the whole job on this machine: a broker, engines, a data mart, two workers; then open the books."""
+    try:
+        from worker.demo.play import demo as play
+    except ModuleNotFoundError as error:
+        _fail(UNAVAILABLE, f"{error.name} is not installed: pip install 'openscale-payload-worker[sandbox]'")
+    raise typer.Exit(play(events))
 
 
 @app.command()

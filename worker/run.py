@@ -144,11 +144,11 @@ class Worker:
         self._commit(wait=False)
         self._publish(self._trouble(now))
 
-    def _commit(self, *, wait: bool) -> None:
+    def _commit(self, *, wait: bool) -> bool:
         self._flow.committed(dict.fromkeys(self._source.failed_commits()))
-        marks = self._flow.committable()
-        self._source.commit(marks, wait=wait)
+        marks = self._flow.committable(again=wait)
         self._remember(marks)
+        return self._source.commit(marks, wait=wait)
 
     def _remember(self, marks: Mapping[Claim, int]) -> None:
         self._flow.committed(marks)
@@ -161,6 +161,7 @@ class Worker:
         """Settle what is open, for at most the drain budget, and not while nothing can be delivered."""
         deadline = self._clock() + self._drain
         self._flow.stop()
+        self._source.stop_reading()
         log.info("drain.began", records=self._flow.open_records)
         while not self._flow.idle and self._stops == 1 and self._clock() < deadline:
             if self._flow.blocked(self._clock()) and not self._flow.in_flight:
@@ -170,9 +171,12 @@ class Worker:
             self._refresh()
             self._commit_when_due()
         self._drained = True
-        self._commit(wait=True)
-        log.info("drain.ended", left=self._flow.open_records)
-        return self._flow.idle
+        committed = self._commit(wait=True)
+        while not committed and self._stops == 1 and self._clock() < deadline:
+            self._source.read(0, POLL)  # a rebalance is under way: it must go on before a commit can pass
+            committed = self._commit(wait=True)
+        log.info("drain.ended", left=self._flow.open_records, committed=committed)
+        return self._flow.idle and committed
 
     # --- claims: called by the source while it reads ----------------------------------------------------------------
 
@@ -188,7 +192,7 @@ class Worker:
             if self._drained or self._stops > 1:
                 break
             self._collect(POLL)
-        marks = {claim: mark for claim, mark in self._flow.committable().items() if claim in claims}
+        marks = {claim: mark for claim, mark in self._flow.committable(again=True).items() if claim in claims}
         self._remember(marks)
         self._flow.release(claims)
         log.info("partitions.revoked", partitions=_names(claims))

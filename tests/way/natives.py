@@ -1,5 +1,7 @@
-"""Native requests and responses of each engine, at random, and what their rows must be: computed from the native
-text by other means than the worker's (the standard library's json and csv, column by column).
+"""Native requests and responses of each engine, at random, and what their rows must be.
+
+The rows are computed from the native text by other means than the worker's: the standard library's json and csv,
+column by column.
 
 The rule of numbers: JSON's integers stay integers, JSON's other numbers stay doubles, text stays text; SageMaker's CSV
 cells become doubles.
@@ -29,7 +31,7 @@ def _cell(rng: random.Random) -> Any:
             float(rng.randint(-9, 9)),
             None,
             rng.random() < 0.5,
-            rng.choice(["", "München", "日本", "𝔸\u202e", 'a "quote"', "1.0"]),
+            rng.choice(["", "München", "日本", "\U0001d538\u202e", 'a "quote"', "1.0"]),
         ]
     )
 
@@ -51,14 +53,11 @@ def custom_rows(request: bytes, response: bytes) -> tuple[Rows, Rows]:
 def azure_studio(rng: random.Random, _: tuple[str, ...]) -> tuple[Any, Any]:
     """Studio: objects under Inputs and Results, numbers of the answer as text, one column a class."""
     rows = [{"age": _cell(rng), "hours": _cell(rng), "sector": _cell(rng)} for _ in range(rng.randint(1, 4))]
-    scores = [
-        {f'Scored Probabilities for Class "{label}"': str(rng.random()) for label in LABELS}
+    answers: list[dict[str, Any]] = [
+        {name: None if cell is None else str(cell) for name, cell in row.items()}
+        | {f'Scored Probabilities for Class "{label}"': str(rng.random()) for label in LABELS}
         | {"Scored Labels": rng.choice(LABELS)}
-        for _ in rows
-    ]
-    answers = [
-        {name: None if v is None else str(v) for name, v in row.items()} | s
-        for row, s in zip(rows, scores, strict=True)
+        for row in rows
     ]
     name = rng.choice(["output1", "WebServiceOutput0"])
     return body({"Inputs": {"input1": rows}, "GlobalParameters": {}}), body({"Results": {name: answers}})

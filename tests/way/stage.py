@@ -116,7 +116,7 @@ class WorkerProcess:
     """A `payload-worker run`; its log goes to a file, for a pipe that nobody reads would stop it."""
 
     def __init__(self, environment: dict[str, str]) -> None:
-        self._log = tempfile.TemporaryFile("w+")
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - kill() closes it
         self.process = subprocess.Popen([sys.executable, "-m", "worker", "run"], env=environment, stderr=self._log)
 
     def signal(self, number: signal.Signals) -> None:

@@ -111,6 +111,10 @@ class KafkaSource:
         messages = self._consume(min(room, CHUNK), timeout)
         return self._envelopes(messages)
 
+    def stop_reading(self) -> None:
+        """Nothing more is wanted: pause at once, so that every `read` without room polls."""
+        self._unread_since = float("-inf")
+
     def _must_poll(self) -> bool:
         now = self._clock()
         if self._unread_since is None:
@@ -193,19 +197,15 @@ class KafkaSource:
 
     # --- committing ---------------------------------------------------------------------------------------------
 
-    def commit(self, marks: Mapping[Claim, int], *, wait: bool) -> None:
+    def commit(self, marks: Mapping[Claim, int], *, wait: bool) -> bool:
         """Commit positions of claims that are owned; `wait`: until the broker has answered.
 
-        The broker would accept a commit for a partition that is not owned, and move it backwards.
-
-        Raises:
-            SourceError: with `wait`, the broker refused.
+        The broker would accept a commit for a partition that is not owned, and move it backwards. False: it is known
+        already that the commit failed (a rebalance is under way, no broker answers); it has to be offered again.
         """
-        owned = {
-            claim: mark for claim, mark in marks.items() if self._claims.get((claim.topic, claim.partition)) is claim
-        }
+        owned = {each: mark for each, mark in marks.items() if self._claims.get((each.topic, each.partition)) is each}
         if not owned:
-            return
+            return True
         offsets = [TopicPartition(claim.topic, claim.partition, mark) for claim, mark in owned.items()]
         try:
             if wait:
@@ -213,9 +213,10 @@ class KafkaSource:
             else:
                 self._consumer.commit(offsets=offsets, asynchronous=True)
         except KafkaException as error:
-            if wait:
-                raise SourceError(f"commit refused: {error.args[0].str()}") from None
+            self._on_error(error.args[0])
             self._failed_commits.extend(owned)
+            return False
+        return True
 
     def failed_commits(self) -> list[Claim]:
         """Claims whose last commit failed, since this was last asked; it has to be offered again."""
@@ -240,12 +241,8 @@ class KafkaSource:
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         with _Kept(self):
             claims = [claim for each in partitions if (claim := self._claims.get((each.topic, each.partition)))]
-            try:
-                self.commit(self._holder.revoked(claims), wait=True)
-            except SourceError:
-                self._on_error(KafkaError(KafkaError.REBALANCE_IN_PROGRESS))
-            finally:
-                self._forget(claims)
+            self.commit(self._holder.revoked(claims), wait=True)
+            self._forget(claims)
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         with _Kept(self):

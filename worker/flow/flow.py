@@ -185,9 +185,13 @@ class Flow:
         self._letters = deque(letter for letter in self._letters if letter.rejection.envelope.claim not in claims)
         self._parked = deque(parked for parked in self._parked if parked.rejection.envelope.claim not in claims)
 
-    def committable(self) -> dict[Claim, int]:
-        """The position to commit for each claim that has settled more than was committed."""
-        marks = ((claim, ledger.committable()) for claim, ledger in self._ledgers.items())
+    def committable(self, *, again: bool = False) -> dict[Claim, int]:
+        """The position to commit for each claim that has settled more than was committed.
+
+        `again`: for each that has settled anything, as a last commit must not trust earlier ones still under way.
+        """
+        ledgers = self._ledgers.items()
+        marks = ((claim, ledger.settled() if again else ledger.committable()) for claim, ledger in ledgers)
         return {claim: mark for claim, mark in marks if mark is not None}
 
     def committed(self, marks: Mapping[Claim, int | None]) -> None:

@@ -14,7 +14,7 @@ import uvicorn
 from worker.sandbox.app import create_app
 from worker.sandbox.fault_layer import ConnectedProtocol
 from worker.sandbox.options import Options
-from worker.sandbox.seed import connect
+from worker.sandbox.seed import DATA_MART_ID, connect, seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +24,25 @@ _START_SECONDS = 10
 _STOP_SECONDS = 1
 
 
-def serve(options: Options, host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM; raises `OptionsError` before it listens where the options do not do."""
-    uvicorn.Server(_config(options, host=host, port=port)).run()
+def serve(options: Options, host: str, port: int, *, seeded: bool = False) -> None:
+    """Serve until SIGINT or SIGTERM; raises `OptionsError` before it listens where the options do not do.
+
+    `seeded`: begin with what `seed` makes, in the data mart that the options name, else in its own.
+    """
+    server = uvicorn.Server(_config(options, host=host, port=port))
+    if seeded:
+        threading.Thread(target=_seed, args=(server, options, port), name="seed", daemon=True).start()
+    server.run()
+
+
+def _seed(server: uvicorn.Server, options: Options, port: int) -> None:
+    while not server.started:
+        time.sleep(0.02)
+    seed(
+        f"http://127.0.0.1:{port}",
+        options.data_mart_id or DATA_MART_ID,
+        api_key=options.api_key or "sandbox",
+    )
 
 
 @contextmanager

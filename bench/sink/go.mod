@@ -1,0 +1,3 @@
+module bench/sink
+
+go 1.21
