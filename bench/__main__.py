@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from confluent_kafka import KafkaException
+
 from bench.endpoint import BenchError
 from bench.harness import Plan, bench
 from bench.report import document, text
@@ -28,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: with all that was started ended
     try:
         result = bench(Plan(given.events, given.rounds, given.latency, given.subscriptions))
-    except (BenchError, BrokerError, InstallError, subprocess.TimeoutExpired) as error:
+    except (BenchError, BrokerError, InstallError, KafkaException, OSError, subprocess.TimeoutExpired) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     print(text(result))

@@ -40,9 +40,9 @@ def bench(plan: Plan) -> Result:
     with ExitStack() as held:
         directory = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="payload-bench-")))
         binary = build(directory)
+        broker = held.enter_context(real_broker())
         limit = sink_ceiling(binary)
         _say(f"sink alone: {limit:,.0f} records/s")
-        broker = held.enter_context(real_broker())
         _say(f"{broker.name}: filling topics with {plan.events:,} events each")
         topics = {
             kind: held.enter_context(filled(broker, kind, events.values(kind, plan.events, plan.subscriptions)))

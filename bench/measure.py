@@ -36,7 +36,10 @@ LOG_TAIL: Final = 3000
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was measured: `seconds` and `cpu` from the first post to the last id, the start before it apart."""
+    """What was measured: `seconds` and `cpu` from the first post to the last id, the start before it apart.
+
+    `rss` is the most resident bytes, `repeated` counts records that the sink had already.
+    """
 
     contender: str
     kind: str
@@ -47,6 +50,7 @@ class Run:
     start_cpu: float
     rss: int
     posts: int
+    posted_bytes: int
     repeated: int
 
     @property
@@ -122,6 +126,7 @@ def _observe(name: str, kind: str, events: int, watch: _Watch) -> Run:
         start_cpu=start_cpu,
         rss=watch.rss,
         posts=count.posts,
+        posted_bytes=count.bytes,
         repeated=count.records - count.distinct,
     )
 

@@ -155,6 +155,7 @@ def sandbox(
 
 @app.command()
 def demo(
+    # fewer would not make every mistake, and more would not fit into the embedded broker
     events: Annotated[int, typer.Option(min=200, max=12_000, help="How many scorings to play.")] = 3000,
 ) -> None:
     """Play the whole job on this machine: a broker, engines, a data mart, two workers; then open the books."""

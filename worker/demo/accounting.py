@@ -105,9 +105,7 @@ def uncommitted(ends: Mapping[int, int], committed: Mapping[int, int]) -> list[s
     ]
 
 
-def _fates(
-    event: Sent, stored: Mapping[str, Sequence[Kept]], lettered: Mapping[Place, Sequence[Reason]]
-) -> list[Fate]:
+def _fates(event: Sent, stored: Mapping[str, Sequence[Kept]], lettered: Mapping[Place, Sequence[Reason]]) -> list[Fate]:
     return [*stored.get(event.scoring_id, ()), *dict.fromkeys(lettered.get(event.place, ()))]
 
 
@@ -128,9 +126,7 @@ def _otherwise(due: Fate, fate: Fate) -> str:
     return f"{fate}, not {due}"
 
 
-def _strangers(
-    sent: Iterable[Sent], stored: Iterable[str], lettered: Iterable[Place]
-) -> list[str]:
+def _strangers(sent: Iterable[Sent], stored: Iterable[str], lettered: Iterable[Place]) -> list[str]:
     sent = list(sent)
     ids = set(stored) - {each.scoring_id for each in sent}
     places = set(lettered) - {each.place for each in sent}

@@ -17,17 +17,22 @@ _SECONDS = 10
 
 
 class EmbeddedBroker:
-    """A cluster of one broker, with these topics; `bootstrap` is its address."""
+    """A cluster of one broker, with these topics: `bootstrap` is its address, `cluster_id` its name.
+
+    Topics have no ids of their own here.
+    """
 
     def __init__(self, topics: Iterable[str]) -> None:
         self._topics = tuple(topics)
         self._keeper: Producer | None = None
         self.bootstrap = ""
+        self.cluster_id = ""
 
     def __enter__(self) -> Self:
         keeper = self._keeper = Producer({"test.mock.num.brokers": 1, "log_level": 0})
-        (member,) = keeper.list_topics(timeout=_SECONDS).brokers.values()
-        self.bootstrap = f"{member.host}:{member.port}"
+        found = keeper.list_topics(timeout=_SECONDS)
+        (member,) = found.brokers.values()
+        self.bootstrap, self.cluster_id = f"{member.host}:{member.port}", str(found.cluster_id)
         for topic in self._topics:
             keeper.list_topics(topic, timeout=_SECONDS)  # to be asked for is how a topic is made
         return self

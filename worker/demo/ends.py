@@ -14,8 +14,6 @@ from worker.demo.protocols import content
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from confluent_kafka import Message
-
     from worker.sandbox.seed import Seeded
     from worker.sandbox.serve import RunningSandbox
 
@@ -74,6 +72,12 @@ def stored(sandbox: RunningSandbox, seeded: Mapping[str, Seeded]) -> dict[str, l
     return dict(found)
 
 
+def repeated(sandbox: RunningSandbox, seeded: Mapping[str, Seeded]) -> dict[str, int]:
+    """How often a record of each engine reached the data mart that it had already."""
+    found = {engine: sandbox.received(ids.subscription_id).values() for engine, ids in seeded.items()}
+    return {engine: sum(received + seen - 1 for received, seen in times) for engine, times in found.items()}
+
+
 def positions(bootstrap: str, group: str, topic: str) -> tuple[dict[int, int], dict[int, int]]:
     """The end of each partition, and what the group has committed of it."""
     consumer = _consumer(bootstrap, group)
@@ -87,9 +91,7 @@ def positions(bootstrap: str, group: str, topic: str) -> tuple[dict[int, int], d
 
 def _consumer(bootstrap: str, group: str) -> Consumer:
     """One that commits nothing."""
-    return Consumer(
-        {"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False, "log_level": 0}
-    )
+    return Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False, "log_level": 0})
 
 
 def _partitions(consumer: Consumer, topic: str) -> Sequence[int]:

@@ -45,7 +45,7 @@ def applicant(chance: random.Random) -> Applicant:
 
 def probability(features: Mapping[str, Any]) -> float:
     """The probability of approval, by the features that there are: the same for the same applicant, always."""
-    found = (
+    found: float = (
         0.1
         + features["age"] / 400
         + features["hours"] / 300

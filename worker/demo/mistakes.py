@@ -32,12 +32,8 @@ class Mistake:
     spoil: Callable[[Draft], bytes]
 
 
-def _cut_short(draft: Draft) -> bytes:
-    value = confluent(draft.event)
-    return value[: len(value) // 2]
-
-
 def _not_avro(draft: Draft) -> bytes:
+    """The bare request in place of an event."""
     return bytes(draft.event["request"]["data"])
 
 
@@ -58,10 +54,9 @@ def _lost_row(draft: Draft) -> bytes:
 
 
 MISTAKES: Sequence[Mistake] = (
-    Mistake(Reason(Disposition.DECODE, "not-avro"), _cut_short),
+    Mistake(Reason(Disposition.DECODE, "no-framing"), _not_avro),
     Mistake(Reason(Disposition.UNKNOWN_ASSET, "unknown-asset"), _unknown_asset),
     Mistake(Reason(Disposition.NORMALISE, "not-json"), _error_page),
     Mistake(Reason(Disposition.SCHEMA, "unknown-schema"), _unknown_schema),
     Mistake(Reason(Disposition.VALIDATION, "row-counts"), _lost_row),
-    Mistake(Reason(Disposition.DECODE, "no-framing"), _not_avro),
 )

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from worker.config import Kafka
 from worker.demo import ends, engines
 from worker.demo.accounting import account, uncommitted
 from worker.demo.broker import EmbeddedBroker
@@ -17,11 +16,12 @@ from worker.demo.show import Count, Screen
 from worker.demo.signals import Interrupted, Signals
 from worker.demo.troubles import Troubles
 from worker.demo.workers import Workers
-from worker.edges.cluster import describe
 from worker.sandbox.seed import DATA_MART_ID, seed
 from worker.sandbox.serve import running
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from worker.demo.accounting import Account
     from worker.sandbox.seed import Seeded
     from worker.sandbox.serve import RunningSandbox
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 TOPIC = "payload-events"
 LETTERS = f"dlq.{TOPIC}"
 GROUP = "payload-worker-demo"
-
-FEWEST, DEFAULT, MOST = 200, 3000, 12_000
-"""Events: enough that every mistake and every fault is made; what is usual; what the embedded broker can hold."""
 
 _WORKERS = 2
 _LOOK_SECONDS = 0.2
@@ -84,14 +81,13 @@ def _set(stack: ExitStack) -> Stage:
     sandbox = stack.enter_context(running())
     seeded = seed(sandbox.url, scoring_urls=urls)
     subscriptions = {engine: ids.subscription_id for engine, ids in seeded.items()}
-    cluster = describe(Kafka(bootstrap_servers=broker.bootstrap), [TOPIC])
     return Stage(
         broker,
         urls,
         sandbox,
         seeded,
         stack.enter_context(Troubles(sandbox.url, subscriptions)),
-        stack.enter_context(Services(broker.bootstrap, TOPIC, cluster, seeded, urls)),
+        stack.enter_context(Services(broker, TOPIC, seeded, urls)),
         stack.enter_context(LetterBox(broker.bootstrap, LETTERS)),
         stack.enter_context(Workers(_settings(broker.bootstrap, sandbox.url), _WORKERS)),
     )
@@ -122,7 +118,8 @@ def _introduce(stage: Stage, screen: Screen) -> None:
     screen.say("From scorings on four engines, through Kafka, to rows in a data mart:", "bold")
     screen.pairs(
         {
-            "broker": f"embedded, {stage.broker.bootstrap}; topics {TOPIC}, {LETTERS}",
+            "broker": f"embedded, {stage.broker.bootstrap}",
+            "topics": f"{TOPIC}, {LETTERS}",
             "data mart": f"sandbox, {stage.sandbox.url}",
             **{engine: f"engine, {url}" for engine, url in stage.engines.items()},
             "workers": f"payload-worker run, processes {' and '.join(map(str, stage.workers.pids))}",
@@ -158,17 +155,25 @@ def _close(stage: Stage, screen: Screen, events: int) -> int:
     problems += stage.workers.stop(_STOP_SECONDS)
     problems += uncommitted(*ends.positions(stage.broker.bootstrap, GROUP, TOPIC))
     if len(stage.services.sent) != events:
-        problems.append(f"{len(stage.services.sent):,} of {events:,} events were acknowledged by the broker")
+        problems.append(f"the broker acknowledged {len(stage.services.sent):,} of {events:,} events")
     found = _account(stage)
-    screen.books(found, stage.troubles.met())
-    screen.verdict(found, problems)
-    if found.balanced and not problems:
-        screen.next_steps()
-        return 0
-    screen.say(stage.workers.logs())
-    return 1
+    screen.books(found, stage.troubles.met(), ends.repeated(stage.sandbox, stage.seeded))
+    code = conclude(found, problems, screen)
+    if code:
+        screen.say(stage.workers.logs())
+    return code
 
 
 def _account(stage: Stage) -> Account:
     stage.letters.read_all()
     return account(stage.services.sent, ends.stored(stage.sandbox, stage.seeded), stage.letters.found)
+
+
+def conclude(found: Account, problems: Sequence[str], screen: Screen) -> int:
+    """Say what the books say, and return the exit code; `problems` are what went wrong beside events."""
+    if problems or not found.balanced:
+        screen.faults(found, problems)
+        return 1
+    screen.balance(found)
+    screen.next_steps()
+    return 0

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import httpx
 from confluent_kafka import KafkaException, Producer
 
 from worker.demo.accounting import Kept, Place, Sent
@@ -24,14 +23,15 @@ from worker.sandbox.seed import connect
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import httpx
     from confluent_kafka import KafkaError, Message
 
     from worker.demo.accounting import Fate
+    from worker.demo.broker import EmbeddedBroker
     from worker.demo.loans import Applicant
-    from worker.edges.cluster import Cluster
     from worker.sandbox.seed import Seeded
 
-# primes, so that every engine makes every mistake
+# with four engines and five mistakes: so that every engine makes every mistake
 _MISTAKE_EVERY = 31
 _OWN_ID_EVERY = 5
 _MOST_ROWS = 3
@@ -60,17 +60,23 @@ class Services:
     """One service an engine. `sent` has every event that the broker acknowledged, at the place it gave it."""
 
     def __init__(
-        self, bootstrap: str, topic: str, cluster: Cluster, seeded: Mapping[str, Seeded], urls: Mapping[str, str]
+        self, broker: EmbeddedBroker, topic: str, seeded: Mapping[str, Seeded], urls: Mapping[str, str]
     ) -> None:
         self._topic = topic
-        self._cluster = f"{cluster.id}/{cluster.topic_ids.get(topic, topic)}"
+        self._cluster_id = broker.cluster_id
         self._seeded = seeded
         self._urls = urls
         self._clients: dict[str, httpx.Client] = {}
         self._open = ExitStack()
         self._chance = random.Random(20190611)  # noqa: S311 - applicants, no secret
         self._producer = Producer(
-            {"bootstrap.servers": bootstrap, "acks": "all", "enable.idempotence": True, "linger.ms": 5, "log_level": 0}
+            {
+                "bootstrap.servers": broker.bootstrap,
+                "acks": "all",
+                "enable.idempotence": True,
+                "linger.ms": 5,
+                "log_level": 0,
+            }
         )
         self.sent: list[Sent] = []
 
@@ -120,7 +126,10 @@ class Services:
         self._producer.poll(0)
 
     def _acknowledged(self, planned: Planned, message: Any, due: Fate) -> Sent:
-        """`Any`: the type says None of what only a message in error lacks."""
+        """With the id that the place gives it (`schemas/README.md`), worked out in another way than the worker does.
+
+        `Any`: the type says None of what only a message in error lacks.
+        """
         place = Place(message.partition(), message.offset())
-        derived = uuid.uuid5(NAMESPACE, f"{self._cluster}/{place.partition}/{place.offset}")
+        derived = uuid.uuid5(NAMESPACE, f"{self._cluster_id}/{self._topic}/{place.partition}/{place.offset}")
         return Sent(planned.engine, place, planned.scoring_id or str(derived), due)

@@ -58,15 +58,14 @@ class Screen:
         return time.monotonic() - self._began
 
     def say(self, text: str = "", style: str = "") -> None:
-        """A line or several; no markup is read in it."""
-        self._console.print(Text(text, style))
+        """A line or several, as long as they are; no markup is read in them."""
+        self._console.print(Text(text, style), soft_wrap=True)
 
     def pairs(self, pairs: Mapping[str, str]) -> None:
         """Names and what stands behind them."""
-        grid = Table.grid(padding=(0, 2))
+        width = max(map(len, pairs))
         for name, text in pairs.items():
-            grid.add_row(Text(f"  {name}", "cyan"), Text(text))
-        self._console.print(grid)
+            self._console.print(Text.assemble("  ", (f"{name:<{width}}", "cyan"), "  ", text))
 
     @contextmanager
     def progress(self) -> Iterator[None]:
@@ -90,40 +89,47 @@ class Screen:
             parts = ", ".join(f"{name} {number:,}" for name, number in _named(count).items())
             self.say(f"  {self.seconds:4.0f} s  {parts} of {self._goal.produced:,}")
 
-    def books(self, account: Account, retried: Mapping[str, int]) -> None:
-        """The table of all engines; reasons that nothing had are left out."""
-        reasons = [reason for reason in Disposition if any(reason in line.lettered for line in account.lines)]
-        table = Table(box=box.SIMPLE_HEAD, show_footer=True, padding=(0, 1), footer_style="bold")
-        rows = [_cells(line, reasons, retried) for line in account.lines]
-        heads = ["produced", "stored", *(str(reason).replace("-", " ") for reason in reasons), "retried"]
-        table.add_column("engine", "all", no_wrap=True)
-        for number, head in enumerate(heads):
-            total = sum(cells[number] for cells in rows)
-            table.add_column(head, f"{total:,}", justify="right")
-        for line, cells in zip(account.lines, rows, strict=True):
-            table.add_row(line.engine, *(f"{cell:,}" if cell else "·" for cell in cells))
+    def books(self, account: Account, retried: Mapping[str, int], repeated: Mapping[str, int]) -> None:
+        """The table of all engines; reasons that nothing was refused for are left out."""
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+        table.add_column("events", no_wrap=True)
+        for line in account.lines:
+            table.add_column(line.engine, justify="right", no_wrap=True)
+        table.add_column("all", justify="right", style="bold")
+        retries = {"retried": retried, "repeated": repeated}
+        for name, numbers in _rows(account.lines, retries):
+            table.add_row(name, *(f"{number:,}" for number in [*numbers, sum(numbers)]))
         self._console.print(table)
-        self.say("  between stored and retried: dead-lettered, by reason; retried: posts of", "dim")
-        self.say("  this engine that met a 429, a 500 or a connection reset, and were sent again", "dim")
-
-    def verdict(self, account: Account, problems: Sequence[str]) -> None:
-        """The one line that matters, or what is wrong."""
+        self.say("  retried: posts that met a 429, a 500 or a reset, and were sent again", "dim")
+        self.say("  repeated: records that reached the data mart again, and are kept once", "dim")
         self.say()
-        if account.balanced and not problems:
-            self._balanced(account)
-            return
+
+    def balance(self, account: Account) -> None:
+        """The one sentence that matters."""
+        sent = sum(line.sent for line in account.lines)
+        kept = sum(line.stored for line in account.lines)
+        self.say(
+            f"All {sent:,} events are accounted for: {kept:,} are stored with the values that were\n"
+            f"scored, {sent - kept:,} are dead-lettered for the reason they deserve; none is in both\n"
+            "places, none in neither, and every offset is committed.",
+            "bold green",
+        )
+        self.say(f"It took {self.seconds:.0f} s.")
+
+    def faults(self, account: Account, problems: Sequence[str]) -> None:
+        """What is not accounted for, event by event, and what else went wrong."""
         for gap in account.gaps[:_MOST_GAPS]:
             self.say(f"  {gap}", "red")
         if len(account.gaps) > _MOST_GAPS:
             self.say(f"  … and {len(account.gaps) - _MOST_GAPS:,} more", "red")
         for problem in problems:
             self.say(f"  {problem}", "red")
-        self.say(f"NOT accounted for: {len(account.gaps):,} events.", "bold red")
+        self.say(f"Not accounted for: {len(account.gaps):,}. Other problems: {len(problems)}.", "bold red")
 
     def next_steps(self) -> None:
         """What to type now."""
         command = "payload-worker" if shutil.which("payload-worker") else ".venv/bin/payload-worker"
-        self.say("\nNext:")
+        self.say("\nNext, type or read:")
         self.pairs(
             {
                 f"{command} sandbox --seed": "a data mart to post to, on port 8800",
@@ -133,21 +139,17 @@ class Screen:
             }
         )
 
-    def _balanced(self, account: Account) -> None:
-        sent = sum(line.sent for line in account.lines)
-        kept = sum(line.stored for line in account.lines)
-        self.say(
-            f"Accounted for: all {sent:,} events. {kept:,} are stored with the values that were scored,\n"
-            f"{sent - kept:,} dead-lettered for the reason they deserve; none in both places or neither.",
-            "bold green",
-        )
-        self.say(f"Every offset is committed. It took {self.seconds:.0f} s.", "green")
-
 
 def _named(count: Count) -> dict[str, int]:
     return {"produced": count.produced, "stored": count.stored, "dead-lettered": count.lettered}
 
 
-def _cells(line: Line, reasons: Sequence[Disposition], retried: Mapping[str, int]) -> list[int]:
-    lettered = [line.lettered.get(reason, 0) for reason in reasons]
-    return [line.sent, line.stored, *lettered, retried.get(line.engine, 0)]
+def _rows(lines: Sequence[Line], retries: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[str, list[int]]]:
+    yield "produced", [line.sent for line in lines]
+    yield "stored", [line.stored for line in lines]
+    yield "dead-lettered", [sum(line.lettered.values()) for line in lines]
+    for reason in Disposition:
+        if any(reason in line.lettered for line in lines):
+            yield f"  {reason}", [line.lettered.get(reason, 0) for line in lines]
+    for name, counts in retries.items():
+        yield name, [counts.get(line.engine, 0) for line in lines]

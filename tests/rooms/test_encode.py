@@ -1,0 +1,75 @@
+"""The posted record: its keys, its times, and nothing that the data mart does not know."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from worker.model import Body, Claim, Envelope, Event, Normal, Target
+from worker.rooms.encode import encode, timestamp
+from worker.rooms.validate import LATEST
+
+TARGET = Target("b", "s", "d", "custom_machine_learning")
+NORMAL = Normal({"fields": ["a"], "values": [[1.0]]}, {"fields": ["p"], "values": [["Y"]]}, 1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def encoded(kafka_ms: int = -1, scored_at: int | None = None, response_time_ms: int | None = None) -> dict[str, Any]:
+    event = Event(None, "a", None, None, scored_at, response_time_ms, Body("", b""), Body("", b""), {"secret": "x"})
+    record = encode(Envelope(Claim("t", 0), 0, kafka_ms, b"key", b"", ()), event, TARGET, NORMAL, "id")
+    found: dict[str, Any] = json.loads(record)
+    return found
+
+
+def test_a_record_has_the_documented_keys_and_no_others() -> None:
+    assert encoded(scored_at=0, response_time_ms=12) == {
+        "binding_id": "b",
+        "subscription_id": "s",
+        "deployment_id": "d",
+        "scoring_id": "id",
+        "scoring_timestamp": "1970-01-01T00:00:00.000000Z",
+        "response_time": 12,
+        "request": {"fields": ["a"], "values": [[1.0]]},
+        "response": {"fields": ["p"], "values": [["Y"]]},
+    }
+    assert encoded().keys() == {
+        "binding_id",
+        "subscription_id",
+        "deployment_id",
+        "scoring_id",
+        "request",
+        "response",
+    }
+
+
+@pytest.mark.parametrize("value", [0, 12, 2**63 - 1])
+def test_a_response_time_is_an_integer_even_where_it_is_zero(value: int) -> None:
+    found = encoded(response_time_ms=value)["response_time"]
+    assert (type(found), found) == (int, value)
+
+
+@given(st.integers(0, LATEST - 1))
+@example(0)
+@example(LATEST - 1)
+@example(951_782_400_000_000)
+def test_a_time_is_what_a_calendar_says_with_six_digits_of_fraction(micros: int) -> None:
+    expected = (EPOCH + timedelta(microseconds=micros)).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    assert timestamp(micros) == expected == encoded(scored_at=micros)["scoring_timestamp"]
+
+
+def test_the_events_own_time_wins_over_kafkas_and_zero_is_a_time() -> None:
+    assert encoded(1000, 0)["scoring_timestamp"] == "1970-01-01T00:00:00.000000Z"
+    assert encoded(1001)["scoring_timestamp"] == "1970-01-01T00:00:01.001000Z"
+    assert "scoring_timestamp" not in encoded(-1)
+
+
+@pytest.mark.xfail(strict=True, raises=ValueError, reason="a Kafka timestamp is taken as it is")
+@pytest.mark.parametrize("kafka_ms", [LATEST // 1000, 1_700_000_000_000_000, 2**63 - 1])
+def test_a_kafka_timestamp_beyond_the_calendar_costs_no_worker(kafka_ms: int) -> None:
+    """A producer that gives microseconds; a broker before Kafka 4 takes them. It raises out of the rooms."""
+    assert encoded(kafka_ms)["scoring_id"] == "id"
