@@ -56,6 +56,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "checks": EVERYTHING,
     "sandbox": frozenset(),
     "demo": EVERYTHING | {"sandbox"},
+    "__main__": frozenset({"cli"}),
     "cli": EVERYTHING | {"sandbox", "demo"},
 }
 

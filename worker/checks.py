@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from worker.edges.cluster import Cluster, ClusterError, describe
+from confluent_kafka import Consumer, Producer
+
+from worker.edges.cluster import ClientError, Cluster, ClusterError, client, describe
 from worker.edges.directory import fetch_directory
 from worker.edges.schemas import SchemaDirectoryError, load_schemas
 from worker.mart.client import MartClient, MartError, token_source
@@ -53,6 +56,12 @@ def _schemas(settings: Settings) -> Finding:
 
 
 def _kafka(settings: Settings) -> Iterator[Finding]:
+    try:
+        client(Consumer, {"group.id": settings.kafka.group_id, **settings.kafka.consumer}).close()
+        client(Producer, dict(settings.kafka.producer))
+    except ClientError as error:
+        yield _bad("kafka settings", str(error), configuration=True)
+        return
     letters = sorted({settings.dead_letter_topic(topic) for topic in settings.kafka.topics})
     try:
         cluster = describe(settings.kafka, [*settings.kafka.topics, *letters])
@@ -86,15 +95,20 @@ def _mart(settings: Settings) -> Iterator[Finding]:
 
 
 def _directory(settings: Settings, tokens: TokenSource) -> Iterator[Finding]:
-    client = MartClient(settings.mart, tokens)
+    mart = MartClient(settings.mart, tokens)
     try:
-        client.show()
+        mart.show()
+    except TokenError as error:
+        yield _bad("data mart", str(error))
+        return
     except MartError as error:
-        yield _bad("data mart", f"{error}; check mart.url and mart.data_mart_id")
+        refused = error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+        hint = "check mart.token, mart.api_key or mart.username" if refused else "check mart.url and mart.data_mart_id"
+        yield _bad("data mart", f"{error}; {hint}", configuration=refused)
         return
     yield _good("data mart", settings.mart.data_mart_id)
     try:
-        found = fetch_directory(client, 0)
+        found = fetch_directory(mart, 0)
     except (MartError, TokenError) as error:
         yield _bad("directory", str(error))
         return

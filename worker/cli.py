@@ -43,7 +43,7 @@ def main() -> None:
 def run(config: ConfigFile = None) -> None:
     """Read events from Kafka and post them, until SIGTERM."""
     from worker.compose import compose
-    from worker.edges.cluster import ClusterError
+    from worker.edges.cluster import ClientError, ClusterError
     from worker.edges.schemas import SchemaDirectoryError
     from worker.edges.source import SourceError
     from worker.run import stop_on_signals
@@ -55,7 +55,7 @@ def run(config: ConfigFile = None) -> None:
         worker = compose(settings, time.monotonic)
         signals = stop_on_signals(worker)
         health = Health(settings.http, lambda: worker.reading)
-    except SchemaDirectoryError as error:
+    except (SchemaDirectoryError, ClientError) as error:
         _fail(CONFIG, error)
     except ClusterError as error:
         _fail(UNAVAILABLE, error)

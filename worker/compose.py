@@ -16,6 +16,7 @@ from worker.flow.batch import BatchPolicy
 from worker.flow.breaker import BreakerPolicy
 from worker.flow.flow import Flow, FlowPolicy
 from worker.mart.client import MartClient, token_source
+from worker.mart.token import FetchedToken
 from worker.rooms.decode import Decoder
 from worker.rooms.identity import Identity
 from worker.rooms.suite import Suite
@@ -37,7 +38,7 @@ def compose(settings: Settings, clock: Callable[[], float]) -> Worker:
     """Build a worker.
 
     Raises:
-        ClusterError, SchemaDirectoryError: Kafka or the schemas cannot be used.
+        ClientError, ClusterError, SchemaDirectoryError: Kafka, its settings or the schemas cannot be used.
     """
     kafka, mart = settings.kafka, settings.mart
     schemas = load_schemas(settings.schemas.directory, settings.schemas.bare)
@@ -55,6 +56,7 @@ def compose(settings: Settings, clock: Callable[[], float]) -> Worker:
         courier=Courier(mart, tokens, settings.delivery.in_flight),
         letters=DeadLetters(kafka, settings.dead_letter_topic),
         keeper=DirectoryKeeper(MartClient(mart, tokens), mart.refresh_seconds, clock),
+        token_fetches=lambda: tokens.fetches if isinstance(tokens, FetchedToken) else 0,
         drain=settings.delivery.drain_seconds,
         clock=clock,
     )

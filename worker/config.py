@@ -3,32 +3,55 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PREFIX = "PAYLOAD_WORKER_"
 MIB = 1024 * 1024
 
+_KEPT = "the worker commits what is settled, and nothing else"
+_ACKNOWLEDGED = "a dead-lettered record counts once all replicas have acknowledged it"
 _GUARANTEE = {
-    "enable.auto.commit": "the worker commits what is settled, and nothing else",
-    "enable.auto.offset.store": "the worker commits what is settled, and nothing else",
+    "enable.auto.commit": _KEPT,
+    "enable.auto.offset.store": _KEPT,
     "group.protocol.type": "librdkafka fixes it",
     "group.id": "set kafka.group_id",
     "bootstrap.servers": "set kafka.bootstrap_servers",
-    "delivery.report.only.error": "a dead-lettered record counts once the broker acknowledged it",
-    "acks": "dead-letter records are written with acks=all",
-    "request.required.acks": "dead-letter records are written with acks=all",
+    "metadata.broker.list": "set kafka.bootstrap_servers",
+    "delivery.report.only.error": _ACKNOWLEDGED,
+    "enable.idempotence": _ACKNOWLEDGED,
+    "acks": _ACKNOWLEDGED,
+    "request.required.acks": _ACKNOWLEDGED,
+    "transactional.id": "the worker uses no transactions",
 }
 _CLASSIC_ONLY = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy")
+_UNDERSCORED = frozenset({"log_level"})
+"""Names of librdkafka that have an underscore."""
+_SECRET = re.compile(r"password|secret|\.pem$|\.key$|token|userinfo")
 
 
 class ConfigError(Exception):
@@ -36,25 +59,27 @@ class ConfigError(Exception):
 
 
 def _dotted(found: Any, prefix: str = "") -> Any:
-    """Names of librdkafka, from TOML's nested tables and from the environment's underscores."""
+    """Names of librdkafka, which are dotted, from TOML's nested tables and from the environment's underscores."""
     if not isinstance(found, dict):
         return found
     flat: dict[str, Any] = {}
     for key, value in found.items():
-        name = f"{prefix}{key.replace('_', '.')}"
+        name = prefix + (key if key in _UNDERSCORED else key.replace("_", "."))
         flat |= _dotted(value, f"{name}.") if isinstance(value, dict) else {name: value}
     return flat
 
 
 def _allowed(found: Any) -> Any:
     flat = _dotted(found)
-    for name in flat if isinstance(flat, dict) else ():
+    if not isinstance(flat, dict):
+        return flat
+    for name in flat:
         if name in _GUARANTEE:
             raise ValueError(f"{name} cannot be set: {_GUARANTEE[name]}")
-    if isinstance(flat, dict) and flat.get("group.protocol") == "consumer":
-        for name in _CLASSIC_ONLY:
-            if name in flat:
-                raise ValueError(f"{name} is the broker's to set with group.protocol=consumer (KIP-848)")
+        if name.startswith("on.") or name.endswith(".cb"):
+            raise ValueError(f"{name} cannot be set: callbacks are the worker's")
+        if name in _CLASSIC_ONLY and flat.get("group.protocol") == "consumer":
+            raise ValueError(f"{name} is the broker's to set with group.protocol=consumer (KIP-848)")
     return flat
 
 
@@ -62,7 +87,7 @@ Librdkafka = Annotated[dict[str, str | int | float | bool], BeforeValidator(_all
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Kafka(_Section):
@@ -74,6 +99,11 @@ class Kafka(_Section):
     consumer: Librdkafka = {}
     producer: Librdkafka = {}
 
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            masked = isinstance(value, dict)
+            yield name, {key: "**********" if _SECRET.search(key) else value[key] for key in value} if masked else value
+
 
 class DeadLetter(_Section):
     """Where refused records go; by default `dlq.<topic>` for each topic (KIP-1191)."""
@@ -81,11 +111,14 @@ class DeadLetter(_Section):
     topic: str | None = None
 
 
+_ONE_WAY_IN = "set exactly one of api_key, token, or username with password"
+
+
 class Mart(_Section):
     """The data mart. Exactly one way to authenticate: `api_key` (IAM), `token`, or `username` and `password` (ICP)."""
 
     url: str = "http://127.0.0.1:8800"
-    data_mart_id: str = Field(default="00000000-0000-0000-0000-000000000000", min_length=1)
+    data_mart_id: str = Field(default="00000000-0000-4000-8000-000000000001", min_length=1)
     api_key: SecretStr | None = None
     token: SecretStr | None = None
     username: str | None = None
@@ -93,13 +126,20 @@ class Mart(_Section):
     timeout_seconds: float = Field(default=30, gt=0)
     refresh_seconds: float = Field(default=60, gt=0)
 
+    @field_validator("api_key", "token")
+    @classmethod
+    def _sendable(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not re.fullmatch(r"[\x20-\x7e]+", secret.get_secret_value()):
+            raise ValueError("must be a text of printable ASCII characters: no HTTP header can hold another")
+        return secret
+
     @model_validator(mode="after")
     def _one_way_in(self) -> Mart:
-        if not self.url.startswith(("http://", "https://")):
-            raise ValueError("url must begin with http:// or https://")
+        if not self.url.startswith(("http://", "https://")) or self.url.endswith("/"):
+            raise ValueError("url must begin with http:// or https://, and not end with a slash (contract §1.1)")
         ways = [self.api_key, self.token, self.username or self.password]
         if sum(way is not None for way in ways) != 1:
-            raise ValueError("set exactly one of api_key, token, or username with password")
+            raise ValueError(_ONE_WAY_IN)
         if (self.username is None) != (self.password is None):
             raise ValueError("username and password go together")
         return self
@@ -195,6 +235,27 @@ def load(path: Path | None, flags: dict[str, Any] | None = None) -> Settings:
     Raises:
         ConfigError: with a line for each fault: the setting, where it came from, what is wrong.
     """
+    if path is not None and not path.is_file():
+        raise ConfigError(f"{path}: no such file; give another with --config")
+    secrets, faults = _secrets_from_files()
+    faults += _strangers()
+    try:
+        settings = _located(path)(**_merged(secrets, flags or {}))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {type(error).__name__}") from None
+    except SettingsError as error:
+        raise ConfigError("\n".join([*faults, _not_json(error)])) from None
+    except ValidationError as error:
+        raise ConfigError("\n".join([*faults, *(_fault(each, path) for each in error.errors())])) from None
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return settings
+
+
+def _located(path: Path | None) -> type[Settings]:
+    """The settings as read from a file at `path` as well."""
 
     class Located(Settings):
         @classmethod
@@ -207,33 +268,45 @@ def load(path: Path | None, flags: dict[str, Any] | None = None) -> Settings:
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             del dotenv_settings, file_secret_settings
+            if isinstance(env_settings, EnvSettingsSource):
+                named = env_settings.env_vars.items()
+                env_settings.env_vars = {name: text for name, text in named if not name.endswith("_file")}
             file = (TomlConfigSettingsSource(settings_cls, path),) if path else ()
             return (init_settings, env_settings, *file)
 
-    try:
-        if path is not None and not path.is_file():
-            raise ConfigError(f"{path}: no such file; give another with --config")
-        return Located(**_merged(_secrets_from_files(), flags or {}))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
-    except ValidationError as error:
-        raise ConfigError("\n".join(_fault(each, path) for each in error.errors())) from None
+    return Located
 
 
-def _secrets_from_files() -> dict[str, Any]:
-    """Settings given as `PAYLOAD_WORKER_…_FILE`: the path of a file that holds the value."""
+def _given() -> list[str]:
+    """The environment's variables that are settings, by name."""
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name != f"{PREFIX}CONFIG")
+
+
+def _strangers() -> list[str]:
+    """Variables with the prefix that name no section: one underscore too few, and a default would hold unsaid."""
+    return [
+        f"{name}: there is no such setting; sections are {', '.join(Settings.model_fields)}, as in {PREFIX}MART__URL"
+        for name in _given()
+        if name.removeprefix(PREFIX).partition("__")[0].lower() not in Settings.model_fields
+    ]
+
+
+def _secrets_from_files() -> tuple[dict[str, Any], list[str]]:
+    """Settings given as `PAYLOAD_WORKER_…_FILE`, the path of a file that holds the value; and the faults."""
     found: dict[str, Any] = {}
-    for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name.endswith("_FILE"):
-            keys = name.removeprefix(PREFIX).removesuffix("_FILE").lower().split("__")
-            try:
-                value: Any = Path(os.environ[name]).read_text(encoding="utf-8").rstrip("\r\n")
-            except (OSError, UnicodeDecodeError) as error:
-                raise ConfigError(f"{name}: cannot read {os.environ[name]}: {error}") from None
-            for key in reversed(keys):
-                value = {key: value}
-            found = _merged(found, value)
-    return found
+    faults: list[str] = []
+    for name in _given():
+        if not name.endswith("_FILE"):
+            continue
+        try:
+            value: Any = Path(os.environ[name]).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            faults.append(f"{name}: cannot read {os.environ[name]}: {error}")
+            value = "unread"  # it is no fault as well that the setting is missing
+        for key in reversed(name.removeprefix(PREFIX).removesuffix("_FILE").lower().split("__")):
+            value = {key: value}
+        found = _merged(found, value)
+    return found, faults
 
 
 def _merged(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
@@ -241,11 +314,24 @@ def _merged(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
     return low | high | both
 
 
+def _not_json(error: SettingsError) -> str:
+    """A list or a table in the environment that cannot be read; never the text that was given."""
+    field = re.search(r'field "(\w+)"', str(error))
+    name = field[1] if field else "settings"
+    names = [each for each in _given() if name.upper() in each.split("__") or f"{PREFIX}{name.upper()}" in each]
+    return f'{name} (from {", ".join(names)}): lists and tables are JSON in the environment, as in \'["a","b"]\''
+
+
 def _fault(error: Any, path: Path | None) -> str:
     """One line for one fault; never the value that was given, which may be a secret."""
     place = ".".join(str(part) for part in error["loc"])
-    variable = PREFIX + "__".join(str(part).upper() for part in error["loc"])
-    given = [name for name in (variable, f"{variable}_FILE") if name in os.environ]
-    source = given[0] if given else str(path) if path else "the defaults"
+    if error["type"] == "missing" and place == "mart":
+        return f"mart: {_ONE_WAY_IN}, in a file or as {PREFIX}MART__API_KEY"
     message = error["msg"].removeprefix("Value error, ")
-    return f"{place or 'settings'} (from {source}): {message}" if place else message
+    if not place:
+        return str(message)
+    variable = PREFIX + "__".join(str(part).upper().replace(".", "_") for part in error["loc"])
+    given = [name for name in _given() if name.removesuffix("_FILE") == variable]
+    given = given or [name for name in _given() if name.startswith(f"{variable}__")]
+    source = ", ".join(given) or (str(path) if path else "the defaults")
+    return f"{place} (from {source}): {message}"

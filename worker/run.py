@@ -46,6 +46,7 @@ class Worker:
         courier: Courier,
         letters: DeadLetters,
         keeper: DirectoryKeeper,
+        token_fetches: Callable[[], int],
         drain: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -54,6 +55,7 @@ class Worker:
         self._courier = courier
         self._letters = letters
         self._keeper = keeper
+        self._token_fetches = token_fetches
         self._drain = drain
         self._clock = clock
         self._source = make_source(self)
@@ -63,7 +65,7 @@ class Worker:
         self._committed_at = clock()
         self._marks: dict[tuple[str, ...], float] = {}
         self._sampler = Sampler(10)
-        self.reading = Reading(clock(), "starting")
+        self.reading = Reading(clock(), "starting", started=False)
 
     # --- the loop -----------------------------------------------------------------------------------------------
 
@@ -119,6 +121,8 @@ class Worker:
         for notice in self._flow.notices:
             log.warning(notice.event, **notice.fields)
         self._flow.notices.clear()
+        self._report(self._flow.refused)
+        self._flow.refused.clear()
 
     def _refresh(self) -> None:
         """Take in a new directory, and walk again with it what the old one did not know."""
@@ -188,7 +192,7 @@ class Worker:
     def revoked(self, claims: Collection[Claim]) -> Mapping[Claim, int]:
         """Wait for what is in flight, within the drain budget, then forget the claims; the marks to commit."""
         deadline = self._clock() + min(self._drain, REVOKE_BUDGET)
-        while self._flow.in_flight and not self._flow.blocked(self._clock()) and self._clock() < deadline:
+        while self._flow.in_flight and not self._flow.stuck and self._clock() < deadline:
             if self._drained or self._stops > 1:
                 break
             self._collect(POLL)
@@ -245,6 +249,7 @@ class Worker:
                 "dead_letter_failures": {(): tally.letter_failures},
                 "http_requests": _labelled(tally.posts),
                 "http_retries": _labelled(tally.retries),
+                "token_refresh": {(): self._token_fetches()},
                 "directory_fetches": {(): self._keeper.fetches},
                 "rebalances": {(): self._source.rebalances},
                 "kafka_errors": _labelled(self._source.errors),
@@ -261,6 +266,7 @@ class Worker:
                 "commit_offset": dict(self._marks),
                 "directory_subscriptions": {(): self._directory.subscriptions if self._directory else 0},
             },
+            started=self._directory is not None,
         )
 
 

@@ -71,12 +71,14 @@ class Reading:
     """What the worker shows of itself; made by its thread about once a second, read by any other.
 
     `ready` is None while all is well, else the reason in a word; `turned`: `time.monotonic()` of the loop's last turn.
+    `started`: once the first directory has come; an outage later does not take it back.
     """
 
     turned: float
     ready: str | None
     counters: Mapping[str, Mapping[tuple[str, ...], float]] = field(default_factory=dict)
     gauges: Mapping[str, Mapping[tuple[str, ...], float]] = field(default_factory=dict)
+    started: bool = True
 
 
 COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -129,6 +131,9 @@ class _Collector:
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A probe that hangs up is not news either."""
+
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
@@ -168,7 +173,9 @@ class Health:
             case "/livez":
                 alive = age < STALLED
                 return _status(alive), {"alive": alive, "seconds_since_turn": round(age, 1)}
-            case "/readyz" | "/startupz":
+            case "/startupz":
+                return _status(reading.started), {"started": reading.started}
+            case "/readyz":
                 return _status(reading.ready is None), {"ready": reading.ready is None, "reason": reading.ready}
             case "/version":
                 return "200 OK", {"version": __version__}

@@ -151,7 +151,6 @@ def test_a_refused_key_is_an_error_that_says_so_and_is_asked_again() -> None:
     assert source.current()
 
 
-@pytest.mark.xfail(strict=True, reason="each post asks again, with a clock that is an hour fast or a token of no life")
 def test_a_token_that_is_expired_when_it_comes_is_not_fetched_again_for_each_post() -> None:
     service = Service(life=-10)
     source = FetchedToken(service.fetch, service.clock)
@@ -174,9 +173,6 @@ def test_a_token_without_a_readable_expiry_never_expires(text: str) -> None:
     assert (token.text, token.renew_at, token.expires_at) == (text, float("inf"), float("inf"))
 
 
-@pytest.mark.xfail(
-    strict=True, raises=(OverflowError, RecursionError, BaseExceptionGroup), reason="not among the errors caught"
-)
 @example(jwt({"exp": 10**400}))
 @example("e30." + base64.urlsafe_b64encode(b"[" * 100_000).decode() + ".s")
 @given(st.text() | st.binary().map(lambda data: f"a.{base64.urlsafe_b64encode(data).decode()}.c"))
@@ -268,14 +264,12 @@ def test_an_answer_without_a_token_is_no_refusal(content: bytes) -> None:
     assert not caught.value.refused
 
 
-@pytest.mark.xfail(strict=True, reason="whatever stands there is turned into text")
 @pytest.mark.parametrize("content", [b'{"access_token":null}', b'{"access_token":{}}', b'{"access_token":""}'])
 def test_a_token_that_is_no_text_is_none(content: bytes) -> None:
     with pytest.raises(TokenError):
         iam_fetcher(Asked(200, content).client, "http://mart", "k")()
 
 
-@pytest.mark.xfail(strict=True, raises=RecursionError, reason="not among the errors caught")
 def test_an_answer_of_endless_depth_is_no_token() -> None:
     with pytest.raises(TokenError):
         iam_fetcher(Asked(200, b"[" * 200_000).client, "http://mart", "k")()

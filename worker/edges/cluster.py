@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from worker.config import Kafka
 
+C = TypeVar("C")
+
 TIMEOUT = 10.0
 """Seconds that a broker has to answer."""
+
+_NO_TOPIC_IDS = (
+    KafkaError._UNSUPPORTED_FEATURE,  # noqa: SLF001 - librdkafka's own codes begin so
+    KafkaError.UNSUPPORTED_VERSION,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+)
+"""What a broker answers that has no topic ids, or does not tell this client."""
 
 _CLIENT_WIDE = ("security.", "sasl.", "ssl.", "client.", "socket.", "broker.address.")
 
 
 class ClusterError(Exception):
     """The cluster does not answer, or lacks a topic; the message says which."""
+
+
+class ClientError(ClusterError):
+    """Librdkafka refuses a setting; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +55,46 @@ class Cluster:
 def describe(kafka: Kafka, topics: Sequence[str]) -> Cluster:
     """Ask the cluster for its id and for these topics; raises `ClusterError`."""
     settings: dict[str, Any] = {name: value for name, value in kafka.consumer.items() if name.startswith(_CLIENT_WIDE)}
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, **settings}, logger=_silent())
+    admin = client(AdminClient, {"bootstrap.servers": kafka.bootstrap_servers, **settings})
     try:
         found = admin.list_topics(timeout=TIMEOUT)
     except KafkaException as error:
         raise ClusterError(f"{kafka.bootstrap_servers}: no broker answers ({error.args[0].str()})") from None
     partitions = {topic: len(found.topics[topic].partitions) if topic in found.topics else 0 for topic in topics}
-    return Cluster(str(found.cluster_id), _topic_ids(admin, [t for t in topics if partitions[t]]), partitions)
+    known = [topic for topic in topics if partitions[topic]]
+    has_controller = found.controller_id in found.brokers
+    return Cluster(str(found.cluster_id), _topic_ids(admin, known) if has_controller else {}, partitions)
 
 
 def _topic_ids(admin: AdminClient, topics: Sequence[str]) -> dict[str, str]:
-    """Topic ids; none from a broker too old to have them: then a topic's name stands for it."""
+    """Topic ids; none from a broker that has none: then a topic's name stands for it.
+
+    Only that may leave them out: a worker that took a broker's silence for it would derive other scoring ids than the
+    one before, and store twice what is delivered again.
+    """
     if not topics:
         return {}
     try:
         futures = admin.describe_topics(TopicCollection(list(topics)), request_timeout=TIMEOUT)
         described = {topic: future.result() for topic, future in futures.items()}
-    except KafkaException:
-        return {}
+    except KafkaException as error:
+        if error.args[0].code() in _NO_TOPIC_IDS:
+            return {}
+        raise ClusterError(f"the topics' ids are not to be had ({error.args[0].str()})") from None
     return {topic: str(each.topic_id) for topic, each in described.items() if each.topic_id is not None}
+
+
+def client(kind: Callable[..., C], settings: dict[str, Any]) -> C:
+    """Make a client of Kafka.
+
+    Raises:
+        ClientError: librdkafka refuses a setting.
+    """
+    try:
+        return kind(settings, logger=_silent())
+    except (KafkaException, TypeError, ValueError) as error:
+        text = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+        raise ClientError(f"kafka.consumer or kafka.producer: {text}") from None
 
 
 def _silent() -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from worker import __version__
+from worker.edges.cluster import client
 from worker.flow.flow import Letter, Lettered
 from worker.rooms.identity import first_place
 
@@ -22,6 +24,9 @@ KIP = "__dlq.errors."
 
 OWN = "payload-worker."
 """Prefix of the worker's own headers."""
+
+LOOKUP_INTERVAL = 2.0
+"""Seconds after a look-up that no broker answered in which none is tried."""
 
 _TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE)
 _FULL, _SLIM, _BARE = range(3)
@@ -39,14 +44,17 @@ class DeadLetters:
             "bootstrap.servers": kafka.bootstrap_servers,
             "enable.idempotence": True,
             "acks": "all",
-            "linger.ms": 5,
+            "message.max.bytes": 1_000_000_000,  # the broker knows its limit, and says so
+            "batch.num.messages": 1,  # a batch that is too large must be one record that is too large
+            "linger.ms": 0,
             **kafka.producer,
             **(overrides or {}),
         }
-        self._producer = Producer(settings)
+        self._producer = client(Producer, settings)
         self._topic_of = topic_of
         self._group = kafka.group_id
         self._partitions: dict[str, int] = {}
+        self._looked_up = float("-inf")
         self._outcomes: deque[Lettered] = deque()
 
     def send(self, letter: Letter) -> None:
@@ -90,24 +98,33 @@ class DeadLetters:
         elif error.code() in _TOO_LARGE and level < _BARE:
             self._produce(letter, level + 1)
         else:
+            self._partitions.clear()
             self._failed(letter, f"{self._topic_of(letter.rejection.envelope.claim.topic)}: {error.str()}")
 
     def _failed(self, letter: Letter, why: str) -> None:
-        self._partitions.clear()
         self._outcomes.append(Lettered(letter, why))
 
     def _partition_count(self, topic: str) -> int:
         """Partitions of a dead-letter topic, looked up once, and again after a failure.
 
+        The loop waits for a look-up, so brokers that do not answer are not asked for each letter.
+
         Raises:
-            KafkaException: the topic does not exist, or no broker answers within two seconds.
+            KafkaException: the topic does not exist, or no broker answers within a second.
         """
         count = self._partitions.get(topic)
-        if count is None:
-            found = self._producer.list_topics(topic, timeout=2).topics[topic]
-            if found.error is not None:
-                raise KafkaException(found.error)
-            count = self._partitions[topic] = max(1, len(found.partitions))
+        if count is not None:
+            return count
+        if time.monotonic() - self._looked_up < LOOKUP_INTERVAL:
+            raise KafkaException(KafkaError(KafkaError._ALL_BROKERS_DOWN))  # noqa: SLF001 - librdkafka's own code
+        try:
+            found = self._producer.list_topics(topic, timeout=1).topics[topic]
+        except KafkaException:
+            self._looked_up = time.monotonic()
+            raise
+        if found.error is not None:
+            raise KafkaException(found.error)
+        count = self._partitions[topic] = max(1, len(found.partitions))
         return count
 
 

@@ -6,12 +6,16 @@ import threading
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from worker.mart.client import MartClient, MartError
 from worker.mart.token import TokenError
 from worker.rooms.directory import Binding, Deployment, Directory, Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+log = structlog.get_logger()
 
 WANTED_INTERVAL = 5.0
 """Seconds between two fetches that events of unknown assets may cause."""
@@ -21,12 +25,25 @@ def fetch_directory(client: MartClient, begun: float) -> Directory:
     """Fetch bindings and subscriptions; raises `MartError` or `TokenError`."""
     try:
         bindings = [_binding(each) for each in client.bindings()]
-        subscriptions = [
-            _subscription(each, binding.id) for binding in bindings for each in client.subscriptions(binding.id)
-        ]
     except (KeyError, TypeError, AttributeError) as error:
-        raise MartError(f"a binding or subscription has not the documented shape ({error!r})") from None
+        raise MartError(f"a binding has not the documented shape ({error!r})") from None
+    subscriptions = [found for each in bindings for found in _subscriptions(client, each.id)]
     return Directory(bindings, subscriptions, begun)
+
+
+def _subscriptions(client: MartClient, binding_id: str) -> Iterator[Subscription]:
+    """Leaves out a subscription that has not the documented shape: it must not hide all others."""
+    for each in client.subscriptions(binding_id):
+        try:
+            yield _subscription(each, binding_id)
+        except (KeyError, TypeError, AttributeError) as error:
+            log.warning("directory.odd_subscription", binding=binding_id, error=repr(error))
+
+
+def _text(found: Any) -> str:
+    if not isinstance(found, str):
+        raise TypeError("an id or a name is no text")
+    return found
 
 
 class DirectoryKeeper:
@@ -74,18 +91,21 @@ class DirectoryKeeper:
 
 def _binding(found: dict[str, Any]) -> Binding:
     entity = found["entity"]
-    return Binding(found["metadata"]["guid"], entity.get("name") or "", entity["service_type"])
+    return Binding(_text(found["metadata"]["guid"]), _text(entity.get("name") or ""), _text(entity["service_type"]))
 
 
 def _subscription(found: dict[str, Any], binding_id: str) -> Subscription:
     entity = found["entity"]
     asset = entity["asset"]
     return Subscription(
-        found["metadata"]["guid"],
+        _text(found["metadata"]["guid"]),
         binding_id,
-        asset["asset_id"],
-        asset.get("name") or "",
-        tuple(Deployment(each["deployment_id"], each.get("name") or "") for each in entity.get("deployments") or ()),
+        _text(asset["asset_id"]),
+        _text(asset.get("name") or ""),
+        tuple(
+            Deployment(_text(each["deployment_id"]), _text(each.get("name") or ""))
+            for each in entity.get("deployments") or ()
+        ),
         _features(entity.get("asset_properties") or {}),
         _logging_enabled(entity.get("configurations")),
     )
@@ -94,9 +114,9 @@ def _subscription(found: dict[str, Any], binding_id: str) -> Subscription:
 def _features(properties: dict[str, Any]) -> tuple[str, ...]:
     """The feature columns: as told to the subscription, else all of its input schema."""
     if properties.get("feature_fields"):
-        return tuple(properties["feature_fields"])
+        return tuple(map(_text, properties["feature_fields"]))
     schema = properties.get("input_data_schema") or {}
-    return tuple(column["name"] for column in schema.get("fields") or ())
+    return tuple(_text(column["name"]) for column in schema.get("fields") or ())
 
 
 def _logging_enabled(configurations: list[dict[str, Any]] | None) -> bool:

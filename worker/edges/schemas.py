@@ -45,11 +45,15 @@ def load_schemas(directory: Path | None, bare: Mapping[str, str]) -> SchemaBook:
     place = directory or shipped()
     readers: dict[SchemaRef, Reader] = {}
     versions: dict[str, Reader] = {}
+    meanings: dict[str, Any] = {}
     for subject, entries in _subjects(place).items():
         for entry in sorted(entries, key=lambda entry: int(entry["version"])):
-            reader = _compile(place / entry["file"], f"{subject}/{entry['version']}")
-            readers[SchemaId(int(entry["id"]))] = reader
-            readers[Fingerprint(reader.fingerprint)] = reader
+            schema = _json(place / entry["file"])
+            reader = _compile(place / entry["file"], schema, f"{subject}/{entry['version']}")
+            for ref in (SchemaId(int(entry["id"])), Fingerprint(reader.fingerprint)):
+                known = readers.setdefault(ref, reader)
+                if meanings.setdefault(known.name, _meaning(schema)) != _meaning(schema):
+                    raise SchemaDirectoryError(f"{place}/index.json: {ref} is both {known.name} and {reader.name}")
             versions[subject] = versions[f"{subject}/{entry['version']}"] = reader
     for topic, name in bare.items():
         if name not in versions:
@@ -71,9 +75,18 @@ def _subjects(place: Path) -> dict[str, list[dict[str, Any]]]:
     return subjects
 
 
-def _compile(path: Path, name: str) -> Reader:
+def _meaning(schema: Any) -> Any:
+    """What of a schema decides how bytes are read: the canonical form leaves out logical types, which do."""
+    if isinstance(schema, list):
+        return [_meaning(branch) for branch in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {key: _meaning(value) for key, value in schema.items() if key not in ("doc", "default", "order")}
+
+
+def _compile(path: Path, schema: Any, name: str) -> Reader:
     try:
-        return compile_reader(name, _json(path), reader_schema())
+        return compile_reader(name, schema, reader_schema())
     except UnsafeSchemaError as error:
         raise SchemaDirectoryError(f"{path}: {error}") from None
 

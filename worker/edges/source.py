@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from worker.edges.cluster import client
 from worker.model import Claim, Envelope
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class KafkaSource:
         self.rebalances = 0
         self.errors: dict[str, int] = {}
         """Errors that librdkafka reported and goes on from, by name."""
-        self._consumer = Consumer(self._settings())
+        self._consumer = client(Consumer, self._settings())
         self._subscribed = False
 
     def _settings(self) -> dict[str, Any]:

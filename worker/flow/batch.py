@@ -103,7 +103,7 @@ class Lane:
         full = len(self.rows) >= policy.records or self._size >= policy.size
         return 0.0 if full else self._opened + policy.linger
 
-    def take(self, policy: BatchPolicy, now: float) -> Batch:
+    def take(self, policy: BatchPolicy) -> Batch:
         """Close a batch of the oldest waiting rows: at least one, at most what `policy` allows."""
         taken: list[Row] = []
         size = 0
@@ -113,7 +113,6 @@ class Lane:
                 break
             taken.append(self.rows.popleft())
         self._size = sum(len(row.payload) for row in self.rows)
-        self._opened = now
         return Batch(taken)
 
     def take_all(self) -> list[Row]:

@@ -130,6 +130,8 @@ class Flow:
         """Why the dead-letter topic last refused a letter; None once it takes them."""
         self.tally = Tally()
         self.notices: list[Notice] = []
+        self.refused: list[Rejection] = []
+        """What the data mart has refused since this was last emptied, to be logged."""
 
     # --- what is open -------------------------------------------------------------------------------------------
 
@@ -160,6 +162,12 @@ class Flow:
     def in_flight(self) -> int:
         """Posts and letters whose outcome is awaited."""
         return self.posts_in_flight + self.letters_in_flight
+
+    @property
+    def stuck(self) -> bool:
+        """Whether what is in flight will hardly end well: a halt, or an outage in every lane."""
+        breakers = [lane.breaker for lane in self._lanes.values()]
+        return not self._host.closed or (bool(breakers) and not any(breaker.closed for breaker in breakers))
 
     def blocked(self, now: float) -> str | None:
         """Why nothing is delivered at the moment, in a word: the halt, the outage, the hold; None where it flows."""
@@ -288,7 +296,7 @@ class Flow:
         pressed = self._stopping or (self.posts_in_flight == 0 and self.room == 0)
         if closes is None or (closes > now and not pressed):
             return None
-        return lane.take(self._batches, now)
+        return lane.take(self._batches)
 
     # --- outcomes in --------------------------------------------------------------------------------------------
 
@@ -440,7 +448,9 @@ class Flow:
             self.tally.duplicates += 1
             self._finish(batch.rows[0].envelope)
         else:
-            self._reject(_rejection(batch, answer))
+            rejection = _rejection(batch, answer)
+            self.refused.append(rejection)
+            self._reject(rejection)
 
     def _learn_size(self, batch: Batch) -> None:
         """A post was too large: batches shrink to half of it, but not below what was taken before."""

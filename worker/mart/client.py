@@ -73,7 +73,7 @@ class MartClient:
             raise MartError(self._complaint("GET", path, answer), answer.status_code)
         try:
             found = answer.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise MartError(f"GET {self._path(path)}: the answer is no JSON object: is mart.url the data mart's?")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 MARGIN = 300.0
 """Seconds before its expiry at which a token is renewed; at most a tenth of its life."""
+
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+
+LEAST = 30.0
+"""Seconds for which a token is used that was expired when it came: our clock may be the wrong one."""
 
 _IAM = "https://iam.cloud.ibm.com/identity/token"
 _IAM_TEST = "https://iam.test.cloud.ibm.com/identity/token"
@@ -116,8 +122,10 @@ def read_token(text: str, now: float) -> Token:
     try:
         claims = text.split(".")[1]
         expires = float(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"])
-    except (IndexError, KeyError, TypeError, ValueError, binascii.Error):
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, RecursionError, binascii.Error):
         return Token(text)
+    if expires <= now:
+        return Token(text, now + LEAST, now + LEAST)
     return Token(text, expires - min(MARGIN, (expires - now) / 10), expires)
 
 
@@ -145,6 +153,9 @@ def _ask(send: Callable[[], httpx.Response], url: str, key: str) -> str:
     if answer.status_code != 200:
         raise TokenError(f"{url}: answered {answer.status_code}", refused=False)
     try:
-        return str(answer.json()[key])
-    except (ValueError, KeyError, TypeError):
-        raise TokenError(f"{url}: the answer holds no {key}", refused=False) from None
+        token = answer.json()[key]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        token = None
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        raise TokenError(f"{url}: the answer holds no {key} that a header can hold", refused=False)
+    return token

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from worker.model import Body, Disposition, Envelope, Event, Refusal, Rejection, Table
-from worker.rooms.framing import Framed, SchemaRef, TopicSchema, read_framing
+from worker.model import Disposition, Envelope, Event, Refusal, Rejection
+from worker.rooms.framing import (
+    CONFLUENT_SIZE,
+    Framed,
+    SchemaId,
+    SchemaRef,
+    TopicSchema,
+    confluent_header,
+    read_framing,
+)
 from worker.rooms.writer_schema import Reader, TrailingBytesError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+    from collections.abc import Callable, Iterable, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +26,23 @@ class SchemaBook:
     """The writer schemas that are known, by every name that a framing can give them."""
 
     readers: Mapping[SchemaRef, Reader]
+    bare_topics: frozenset[str] = field(init=False, repr=False, compare=False)
+    generated: Mapping[bytes, Callable[[bytes, int], Event]] = field(init=False, repr=False, compare=False)
+    """The generated readers, by Confluent's header of what they read."""
+
+    def __post_init__(self) -> None:
+        topics = (name.topic for name in self.readers if isinstance(name, TopicSchema))
+        object.__setattr__(self, "bare_topics", frozenset(topics))
+        found = {
+            confluent_header(name): reader.generated
+            for name, reader in self.readers.items()
+            if isinstance(name, SchemaId) and 0 <= name.id < 1 << 32 and reader.generated is not None
+        }
+        object.__setattr__(self, "generated", found)
 
     def bare(self, topic: str) -> bool:
         """Whether the bodies of a topic stand without a framing."""
-        return TopicSchema(topic) in self.readers
+        return topic in self.bare_topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +68,12 @@ class Decoder:
         value = envelope.value
         if not value or len(value) > self.limit:
             return self._size_refusal(value)
+        read = self.schemas.generated.get(value[:CONFLUENT_SIZE])
+        if read is not None and envelope.claim.topic not in self.schemas.bare_topics:
+            try:
+                return read(value, CONFLUENT_SIZE)
+            except Exception:  # noqa: BLE001, S110 - bad bytes raise whatever they run into
+                pass  # the way below comes to the same end, and has the words for it
         topic = envelope.claim.topic
         framed = read_framing(value, topic, bare=self.schemas.bare(topic))
         if not isinstance(framed, Framed):
@@ -78,7 +101,7 @@ class Decoder:
 
 def _read(reader: Reader, value: bytes, start: int) -> Event | Refusal:
     try:
-        return _event(reader.read(value, start))
+        return reader.event(value, start)
     except TrailingBytesError as error:
         return Refusal(
             Disposition.DECODE,
@@ -91,24 +114,3 @@ def _read(reader: Reader, value: bytes, start: int) -> Event | Refusal:
             "not-avro",
             f"the bytes are not a body written with schema {reader.name} ({type(error).__name__})",
         )
-
-
-def _event(record: dict[str, Any]) -> Event:
-    scored_at = record["scored_at"]
-    return Event(
-        record["binding"],
-        record["asset"],
-        record["deployment"],
-        record["scoring_id"],
-        scored_at if scored_at is None or scored_at.__class__ is int else (scored_at - _EPOCH) // _MICROSECOND,
-        record["response_time_ms"],
-        _content(record["request"]),
-        _content(record["response"]),
-        record["attributes"],
-    )
-
-
-def _content(record: dict[str, Any]) -> Body | Table:
-    if "data" in record:
-        return Body(record["content_type"], record["data"])
-    return Table(record["fields"] or None, record["values"], record["meta"])

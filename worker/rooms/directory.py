@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from worker.model import Disposition, Refusal, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 V = TypeVar("V")
 
@@ -56,13 +56,13 @@ class Directory:
     def __init__(self, bindings: Iterable[Binding], subscriptions: Iterable[Subscription], begun: float) -> None:
         self.begun = begun
         self._bindings = {binding.id: binding for binding in bindings}
-        self._binding_ids = _grouped((binding.name, binding.id) for binding in self._bindings.values())
+        self._binding_ids = _grouped((each.name, each.id) for each in self._bindings.values() if each.name)
         known = [each for each in subscriptions if each.binding_id in self._bindings]
         self.subscriptions = len(known)
         self._tiers = (
             _grouped((each.id, each) for each in known),
             _grouped((each.asset_id, each) for each in known),
-            _grouped((each.asset_name, each) for each in known),
+            _grouped((each.asset_name, each) for each in known if each.asset_name),
         )
         self._found: dict[tuple[str | None, str, str | None], Target] = {}
 
@@ -78,19 +78,25 @@ class Directory:
         return found
 
     def _search(self, binding: str | None, asset: str, deployment: str | None) -> Target | Refusal:
-        candidates = next((tier[asset] for tier in self._tiers if asset in tier), ())
-        if not candidates:
+        if not any(asset in tier for tier in self._tiers):
             return _unknown(
                 "unknown-asset", "asset: no subscription, asset id or asset name of the data mart is so called"
             )
         if binding is not None:
-            ids = {binding} if binding in self._bindings else set(self._binding_ids.get(binding, ()))
+            ids: Collection[str] = [binding] if binding in self._bindings else self._binding_ids.get(binding, ())
             if not ids:
                 return _unknown("unknown-binding", "binding: no binding of the data mart has this id or name")
-            candidates = [each for each in candidates if each.binding_id in ids]
-            if not candidates:
-                return _unknown("unknown-asset", "asset: it has a subscription, but not in the binding that is named")
+        else:
+            ids = self._bindings.keys()
+        candidates = self._candidates(ids, asset)
+        if not candidates:
+            return _unknown("unknown-asset", "asset: it has a subscription, but not in the binding that is named")
         return self._choose(candidates, deployment)
+
+    def _candidates(self, bindings: Collection[str], asset: str) -> list[Subscription]:
+        """The subscriptions of an asset in these bindings, by the first way of naming it that finds one."""
+        tiers = ([each for each in tier.get(asset, ()) if each.binding_id in bindings] for tier in self._tiers)
+        return next((tier for tier in tiers if tier), [])
 
     def _choose(self, candidates: Sequence[Subscription], deployment: str | None) -> Target | Refusal:
         matches = [(each, found) for each in candidates if (found := _deployment(each, deployment)) is not None]
@@ -114,9 +120,12 @@ class Directory:
 
 def _deployment(subscription: Subscription, wanted: str | None) -> str | None:
     """The id of the wanted deployment, or of the first if none is wanted; None if there is no such deployment."""
+    deployments = subscription.deployments
     if wanted is None:
-        return subscription.deployments[0].id if subscription.deployments else GENERIC_DEPLOYMENT
-    return next((each.id for each in subscription.deployments if wanted in (each.id, each.name)), None)
+        return deployments[0].id if deployments else GENERIC_DEPLOYMENT
+    if any(each.id == wanted for each in deployments):
+        return wanted
+    return next((each.id for each in deployments if wanted and each.name == wanted), None)
 
 
 def _unknown(code: str, detail: str) -> Refusal:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 CONFLUENT_MAGIC = 0
 """First byte of Confluent's wire format; four bytes of schema id follow, big-endian."""
 
+CONFLUENT_SIZE = 5
+"""Bytes of that header."""
+
 SINGLE_OBJECT_MARKER = b"\xc3\x01"
 """First bytes of Avro's single-object encoding; eight bytes of CRC-64-AVRO fingerprint follow, little-endian."""
 
@@ -42,6 +45,11 @@ class TopicSchema:
 
 
 SchemaRef = SchemaId | Fingerprint | TopicSchema
+
+
+def confluent_header(schema: SchemaId) -> bytes:
+    """How every body begins that Confluent's wire format says was written with this schema."""
+    return bytes([CONFLUENT_MAGIC]) + schema.id.to_bytes(4, "big")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://openscale.payload/scoring-id")
 """Of the UUIDv5 (RFC 9562 §5.5) over `<cluster id>/<topic id or name>/<partition>/<offset>`."""
 
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""A hexadecimal digit with its two upper bits as RFC 9562 wants them."""
+
 _TOPIC, _PARTITION, _OFFSET = ("__dlq.errors." + part for part in ("topic", "partition", "offset"))
 
 
@@ -38,11 +41,8 @@ class Identity:
         prefix = self._prefixes.get((topic, partition)) or self._prefix(topic, partition)
         digest = prefix.copy()
         digest.update(b"%d" % offset)
-        octets = bytearray(digest.digest()[:16])
-        octets[6] = octets[6] & 0x0F | 0x50
-        octets[8] = octets[8] & 0x3F | 0x80
-        text = octets.hex()
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        text = digest.hexdigest()
+        return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
     def _prefix(self, topic: str, partition: int) -> hashlib._Hash:
         name = f"{self._cluster_id}/{self._topic_ids.get(topic, topic)}/{partition}/"
@@ -55,7 +55,7 @@ def first_place(envelope: Envelope) -> tuple[str, int, int] | None:
     """Topic, partition and offset of a dead-lettered record (KIP-1191 headers); None without, or unreadable."""
     headers = dict(envelope.headers)
     try:
-        topic, partition, offset = (headers[name] for name in (_TOPIC, _PARTITION, _OFFSET))
-        return (topic or b"").decode(), int(partition or b""), int(offset or b"")
-    except (KeyError, ValueError):
+        topic, partition, offset = (headers.get(name) or b"" for name in (_TOPIC, _PARTITION, _OFFSET))
+        return (topic.decode(), int(partition), int(offset)) if topic else None
+    except ValueError:
         return None

@@ -41,30 +41,33 @@ class Suite:
     def walk(self, envelopes: Iterable[Envelope], directory: Directory) -> Passed:
         """Decode, validate, resolve, normalise and encode a chunk."""
         events, rejected = self.decoder.decode(envelopes)
-        passed = Passed(rejected=rejected)
+        rows: list[Row] = []
+        unknown: list[Rejection] = []
         for envelope, event in events:
             invalid = validate.refusal(event)
             if invalid is not None:
-                passed.rejected.append(Rejection(envelope, invalid))
+                rejected.append(Rejection(envelope, invalid))
                 continue
             target = directory.resolve(event.binding, event.asset, event.deployment)
             if not isinstance(target, Target):
-                passed.unknown.append(Rejection(envelope, target))
+                unknown.append(Rejection(envelope, target))
                 continue
-            self._finish(envelope, event, target, passed)
-        return passed
+            found = self._finish(envelope, event, target)
+            if isinstance(found, Row):
+                rows.append(found)
+            else:
+                rejected.append(Rejection(envelope, found))
+        return Passed(rows, rejected, unknown)
 
-    def _finish(self, envelope: Envelope, event: Event, target: Target, passed: Passed) -> None:
+    def _finish(self, envelope: Envelope, event: Event, target: Target) -> Row | Refusal:
         normal = normalise(event.request, event.response, target)
         if isinstance(normal, Refusal):
-            passed.rejected.append(Rejection(envelope, normal))
-            return
+            return normal
         scoring_id = event.scoring_id or self.identity.scoring_id(envelope)
         payload = encode(envelope, event, target, normal, scoring_id)
         if len(payload) > self.record_limit:
-            passed.rejected.append(Rejection(envelope, _oversized(len(payload), self.record_limit)))
-        else:
-            passed.rows.append(Row(envelope, target.subscription_id, payload))
+            return _oversized(len(payload), self.record_limit)
+        return Row(envelope, target.subscription_id, payload)
 
 
 def _oversized(size: int, limit: int) -> Refusal:

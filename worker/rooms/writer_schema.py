@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fastavro
 from fastavro.schema import SchemaParseException, fingerprint, parse_schema, to_parsing_canonical_form
+
+from worker.rooms.binary import TrailingBytesError
+from worker.rooms.compiled import UnsupportedError, generate
+from worker.rooms.events import EVENT, SHAPE, event_of
+
+if TYPE_CHECKING:
+    from worker.model import Event
+
+__all__ = ["Reader", "TrailingBytesError", "UnsafeSchemaError", "compile_reader"]
 
 _SIZES = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1}
 """The fewest bytes that a value of a primitive type takes (Avro specification, binary encoding)."""
@@ -22,13 +31,23 @@ class UnsafeSchemaError(Exception):
 class Reader:
     """Reads bodies written with one writer schema into the shape of the reader schema.
 
-    `fingerprint` is the CRC-64-AVRO fingerprint of the writer schema's canonical form.
+    `fingerprint` is the CRC-64-AVRO fingerprint of the writer schema's canonical form. `generated` makes an event of
+    the whole of some bytes from a position; None where there is only the general way.
     """
 
     name: str
     fingerprint: int
     _writer: Any
     _reader: Any
+    generated: Callable[[bytes, int], Event] | None = None
+
+    def event(self, value: bytes, start: int) -> Event:
+        """The event that the whole of `value` from `start` stands for, read in the fastest way there is.
+
+        Raises:
+            Exception: as `read`.
+        """
+        return event_of(self.read(value, start)) if self.generated is None else self.generated(value, start)
 
     def read(self, value: bytes, start: int) -> Any:
         """Decode the whole of `value` from `start`.
@@ -44,10 +63,6 @@ class Reader:
         return record
 
 
-class TrailingBytesError(ValueError):
-    """Bytes were left over behind the body."""
-
-
 def compile_reader(name: str, writer: Any, reader: Any) -> Reader:
     """Make a reader of bodies written with `writer` (a schema as parsed JSON), in the shape of `reader`.
 
@@ -55,7 +70,8 @@ def compile_reader(name: str, writer: Any, reader: Any) -> Reader:
         UnsafeSchemaError: not a schema, or one whose messages could exhaust the process.
     """
     try:
-        parsed = parse_schema(_raw_timestamps(writer))
+        named: dict[str, Any] = {}
+        parsed = parse_schema(_raw_timestamps(writer), named)
         canonical = to_parsing_canonical_form(parsed)
     except (SchemaParseException, KeyError, TypeError, ValueError, RecursionError) as error:
         raise UnsafeSchemaError(f"{name}: not an Avro schema ({type(error).__name__}: {error})") from error
@@ -63,7 +79,23 @@ def compile_reader(name: str, writer: Any, reader: Any) -> Reader:
     shape = parse_schema(_raw_timestamps(reader))
     same = canonical == to_parsing_canonical_form(shape)
     mark = int(fingerprint(canonical, "CRC-64-AVRO"), 16)
-    return Reader(name, int.from_bytes(mark.to_bytes(8, "big"), "little"), parsed, None if same else shape)
+    return Reader(
+        name,
+        int.from_bytes(mark.to_bytes(8, "big"), "little"),
+        parsed,
+        None if same else shape,
+        _generated(parsed, named, same=same),
+    )
+
+
+def _generated(parsed: Any, named: Mapping[str, Any], *, same: bool) -> Callable[[bytes, int], Event] | None:
+    """A reader for a writer schema that needs no resolution; None where fastavro has to read."""
+    if not same or not isinstance(parsed, Mapping) or parsed.get("name") != EVENT:
+        return None
+    try:
+        return generate(parsed, named, SHAPE)
+    except (UnsupportedError, RecursionError):
+        return None
 
 
 def _raw_timestamps(schema: Any) -> Any:

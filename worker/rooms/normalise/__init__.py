@@ -1,8 +1,8 @@
 """The room that brings each engine's native request and response into the data mart's normal form (§6).
 
 Pure: bytes or rows in, a `Normal` or the `Refusal` that says why not out. One module an engine; `tables` has
-the rules of the normal form, `texts` reads JSON and CSV, `unfit` is the vocabulary of refusals. A § in these
-modules is a section of the data mart's wire contract.
+the rules of the normal form, `plain` a short way for what keeps them, `texts` reads JSON and CSV, `unfit` is the
+vocabulary of refusals. A § in these modules is a section of the data mart's wire contract.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from worker.model import Engine, Normal, Refusal, Table
-from worker.rooms.normalise import azure_service, azure_studio, custom, sagemaker, tables
+from worker.rooms.normalise import azure_service, azure_studio, custom, plain, sagemaker, tables
 from worker.rooms.normalise.unfit import Code, Unfit
 
 if TYPE_CHECKING:
@@ -38,20 +38,28 @@ def normalise(request: Body | Table, response: Body | Table, target: Target) -> 
     Engines without a form of their own are taken as custom. A refusal's `code` is one of `Code`; its detail
     names the place, never a value. Nothing given is changed, and the result may share its rows.
     """
-    read_request, read_response = _READERS.get(target.engine, _CUSTOM)
+    read_request, read_response = readers = _READERS.get(target.engine, _CUSTOM)
+    native = readers is not _CUSTOM
     side = "request"
     try:
-        asked = tables.from_table(request, named=False) if isinstance(request, Table) else read_request(request, target)
+        asked = _grid(request, target, read_request, native=native, named=False)
         side = "response"
-        answered = (
-            tables.from_table(response, named=True) if isinstance(response, Table) else read_response(response, target)
-        )
+        answered = _grid(response, target, read_response, native=native, named=True)
     except Unfit as unfit:
         return Refusal(unfit.code.disposition, unfit.code.value, f"{side}: {unfit.detail}")
     rows = len(asked["values"])
     if rows == len(answered["values"]) and rows:
         return Normal(asked, answered, rows)
     return _uneven(rows, len(answered["values"]))
+
+
+def _grid(content: Body | Table, target: Target, read: Reader, *, native: bool, named: bool) -> tables.Grid:
+    """One side in the normal form: in the short way if that will do, else in the way that knows every rule."""
+    if content.__class__ is Table or not native:
+        found = plain.grid(content)
+        if found is not None:
+            return found
+    return tables.from_table(content, named=named) if isinstance(content, Table) else read(content, target)
 
 
 def _uneven(asked: int, answered: int) -> Refusal:

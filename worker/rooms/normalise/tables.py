@@ -76,14 +76,15 @@ def from_objects(objects: object, place: str) -> Grid:
 def build(fields: object, values: object, place: str, *, named: bool) -> Grid:
     """A checked table of `fields` and `values`; `place` is what the rows are called where they are from."""
     if fields is not None:
-        names = _names(fields)
-        return {"fields": names, "values": _rows(values, names, place)}
+        known = names(fields)
+        return {"fields": known, "values": _rows(values, known, place)}
     if named:
         raise Unfit(Code.NO_FIELDS, f"no fields stand beside {place}")
     return {"values": _unnamed(values, place)}
 
 
-def _names(fields: object) -> Sequence[str]:
+def names(fields: object) -> Sequence[str]:
+    """The names as they are, checked: at least one, each a string and no other's."""
     if type(fields) is not list and type(fields) is not tuple:
         raise Unfit(Code.SHAPE, f"fields is {kind(fields)}, not an array of names")
     try:
@@ -99,21 +100,21 @@ def _names(fields: object) -> Sequence[str]:
     return fields
 
 
-def _rows(values: object, names: Sequence[str], place: str) -> Sequence[Any]:
+def _rows(values: object, columns: Sequence[str], place: str) -> Sequence[Any]:
     """The rows, checked. One flat array of cells is one row, as the service counts it (§6)."""
     if not isinstance(values, _ARRAYS):
         raise Unfit(Code.SHAPE, f"{place} is {kind(values)}, not an array of rows")
-    width = len(names)
+    width = len(columns)
     for at, row in enumerate(values):
         if type(row) is not list and type(row) is not tuple:
             if _is_flat(values, width):
-                return _rows([values], names, place)
+                return _rows([values], columns, place)
             raise Unfit(Code.SHAPE, f"{place}[{at}] is {kind(row)}, not an array of cells")
         if len(row) != width:
             raise Unfit(Code.ROW_WIDTH, f"{place}[{at}] has {len(row)} cells for {width} fields")
-        if (flaw := _flaw(row, MAX_DEPTH)) is not None:
-            code, (column, *inner) = flaw
-            raise Unfit(code, f"{place}[{at}], column {quoted(names[column])}{_path(inner)} {_FLAWS[code]}")
+        if (found := flaw(row, MAX_DEPTH)) is not None:
+            code, (column, *inner) = found
+            raise Unfit(code, f"{place}[{at}], column {quoted(columns[column])}{_path(inner)} {_FLAWS[code]}")
     return values
 
 
@@ -121,13 +122,13 @@ def _unnamed(values: object, place: str) -> Sequence[Any]:
     """Values without names: each is a row of its own, an image or a text, and may be any cell."""
     if not isinstance(values, _ARRAYS):
         raise Unfit(Code.SHAPE, f"{place} is {kind(values)}, not an array")
-    if (flaw := _flaw(values, MAX_DEPTH)) is not None:
-        code, path = flaw
+    if (found := flaw(values, MAX_DEPTH)) is not None:
+        code, path = found
         raise Unfit(code, f"{place}{_path(path)} {_FLAWS[code]}")
     return values
 
 
-def _flaw(cells: Sequence[Any], room: int) -> tuple[Code, tuple[int, ...]] | None:
+def flaw(cells: Sequence[Any], room: int) -> tuple[Code, tuple[int, ...]] | None:
     """The first cell that may not stand in a table, and the way to it; the hottest loop of the room."""
     for at, cell in enumerate(cells):
         of = type(cell)
@@ -140,7 +141,7 @@ def _flaw(cells: Sequence[Any], room: int) -> tuple[Code, tuple[int, ...]] | Non
             if not -(2**63) <= cell < 2**64:  # what orjson can write
                 return Code.INT_RANGE, (at,)
         elif of is list or of is tuple:
-            inner = _flaw(cell, room - 1) if room > 1 else (Code.TOO_DEEP, ())
+            inner = flaw(cell, room - 1) if room > 1 else (Code.TOO_DEEP, ())
             if inner is not None:
                 return inner[0], (at, *inner[1])
         else:

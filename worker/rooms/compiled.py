@@ -1,0 +1,291 @@
+"""Readers generated from a writer schema: Python source, written and compiled once when the schema is loaded.
+
+fastavro walks the schema anew for each value; here the walk is unrolled, and one-byte lengths, counts and branches,
+which are nearly all there are, take no call. What is read and what is refused is the same as with fastavro, except
+that these, which no Avro writer writes, are refused where fastavro makes up a value: a boolean other than 0 and 1, a
+negative index into a union or enum, a long of more than 64 bits, and a block of -2**63 items.
+
+Work and memory stay in proportion to the bytes: nothing is recursive, every item of an array takes a byte at least,
+and an array that claims more items than there are bytes is refused before it is begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from struct import Struct
+from typing import Any
+
+from worker.rooms import binary
+from worker.rooms.kept import HEAD, Beginnings
+
+Compiled = Callable[[bytes, int], Any]
+"""Reads the whole of some bytes from a position; raises whatever bad bytes run into."""
+
+_LEAST = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1}
+_COMMON = ("string", "double", "long", "boolean", "null")
+_FEW = 2
+_BRANCHES = 64  # that one byte can name
+
+_SIZED = ["n = d[p]", "if n & 129:", " n, p = length(d, p)", "else:", " p += 1", " n >>= 1", "e = p + n"]
+_NUMBER = [
+    "n = d[p]",
+    "p += 1",
+    "if n < 128:",
+    " {v} = DIGITS[n]",
+    "else:",
+    " e = d[p]",
+    " if e < 128:",
+    "  n = n & 127 | e << 7",
+    "  {v} = (n >> 1) ^ -(n & 1)",
+    "  p += 1",
+    " else:",
+    "  {v}, p = long_(d, p - 1)",
+]
+_PRIMITIVES: dict[str, list[str]] = {
+    "null": ["{v} = None"],
+    "boolean": ["{v} = BOOLEANS[d[p]]", "p += 1"],
+    "int": _NUMBER,
+    "long": _NUMBER,
+    "float": ["{v}, = float_(d, p)", "p += 4"],
+    "double": ["{v}, = double(d, p)", "p += 8"],
+    "bytes": [*_SIZED, "{v} = d[p:e]", "p = e"],
+    "string": [*_SIZED, "{v} = d[p:e].decode()", "p = e"],
+}
+"""How a primitive is read into `{v}`: one byte of length or two of number take no call."""
+
+_GLOBALS: dict[str, Any] = {
+    "long_": binary.long,
+    "length": binary.length,
+    "count": binary.count,
+    "left_over": binary.left_over,
+    "unread_strings": binary.unread_strings,
+    "BOOLEANS": (False, True),
+    "DIGITS": tuple((byte >> 1) ^ -(byte & 1) for byte in range(128)),
+    "double": Struct("<d").unpack_from,
+    "float_": Struct("<f").unpack_from,
+}
+
+
+class UnsupportedError(Exception):
+    """A schema that no reader can be generated from; fastavro has to read what it wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is made of what is read; without any, what fastavro makes.
+
+    `makers` are the source of an expression by the full name of a record, over `{its fields}` and `names`. `kept` are
+    fields `record.field`, arrays of strings, that are the same in many records: equal bytes may give the same list.
+    `unread` are maps of strings that are seldom looked at, and only checked.
+    """
+
+    makers: Mapping[str, str]
+    names: Mapping[str, Any]
+    kept: frozenset[str]
+    unread: frozenset[str]
+
+
+PLAIN = Shape({}, {}, frozenset(), frozenset())
+
+
+def generate(schema: Any, named: Mapping[str, Any], shape: Shape = PLAIN) -> Compiled:
+    """A reader of the bodies that a schema wrote.
+
+    Args:
+        schema: the writer schema as fastavro parses it.
+        named: its named types by their full names.
+        shape: what to make of what is read.
+
+    Raises:
+        UnsupportedError: the schema is recursive, has logical types, or arrays of items that take no bytes.
+    """
+    source = _Source(named, shape)
+    lines = ["def body(d, p):", " size = len(d)", *_in(source.read(schema, "v")), " if p != size:"]
+    lines += ["  raise left_over(size, p)", " return v"]
+    code = "\n".join([*source.lines, *lines])
+    scope = _GLOBALS | dict(shape.names) | source.constants
+    # No word of the schema stands in the source, but the names of fields as string literals.
+    exec(compile(code, "<reader generated from a schema>", "exec"), scope)  # noqa: S102
+    read: Compiled = scope["body"]
+    return read
+
+
+class _Source:
+    """The source of a reader: `lines` of the functions it needs, and the `constants` that they name.
+
+    In all of it `d` are the bytes, `p` is the position and `size` the end. `n`, `e` and `t` are a number, an end and a
+    branch that do not outlive the value they are read for. A function is written once for each place of the schema
+    that needs one, so that the source grows with the schema and no faster.
+    """
+
+    def __init__(self, named: Mapping[str, Any], shape: Shape) -> None:
+        self._named = named
+        self._shape = shape
+        self._open: set[str] = set()
+        self._functions: dict[object, str] = {}
+        self._sizes: dict[str, int] = {}
+        self.lines: list[str] = []
+        self.constants: dict[str, Any] = {}
+
+    def read(self, schema: Any, into: str) -> list[str]:
+        """The lines that read a value and put it into a variable."""
+        if not isinstance(schema, Mapping):
+            return self._union(schema, into) if isinstance(schema, list) else self._name(schema, into)
+        if "logicalType" in schema:
+            raise UnsupportedError("a logical type")
+        kind = schema["type"]
+        if kind in ("record", "error"):
+            return self._record(schema, into)
+        if kind in ("array", "map"):
+            return _call(self._items(kind, schema), into)
+        if kind == "enum":
+            return self._enum(schema["symbols"], into)
+        return _fixed(int(schema["size"]), into) if kind == "fixed" else self.read(kind, into)
+
+    def _name(self, name: str, into: str) -> list[str]:
+        if name in _PRIMITIVES:
+            return [line.replace("{v}", into) for line in _PRIMITIVES[name]]
+        if name not in self._named:
+            raise UnsupportedError("an unknown type")
+        return self.read(self._named[name], into)
+
+    def _record(self, schema: Mapping[str, Any], into: str) -> list[str]:
+        """One of primitives alone is read where it stands, as is the whole body; others have a function."""
+        if not self._open or all(
+            isinstance(field["type"], str) and field["type"] in _LEAST for field in schema["fields"]
+        ):
+            return self._fields(schema, into)
+        return _call(self._once(schema["name"], lambda: [*self._fields(schema, "v"), "return v, p"]), into)
+
+    def _fields(self, schema: Mapping[str, Any], into: str) -> list[str]:
+        name = schema["name"]
+        if name in self._open:
+            raise UnsupportedError("a recursive type")
+        self._open.add(name)
+        values: dict[str, str] = {}
+        lines: list[str] = []
+        for at, field in enumerate(schema["fields"]):
+            values[field["name"]] = f"{into}_{at}"
+            lines += self._field(f"{name}.{field['name']}", field["type"], f"{into}_{at}")
+        self._open.discard(name)
+        maker = self._shape.makers.get(name)
+        plain = ", ".join(f"{key!r}: {value}" for key, value in values.items())
+        return [*lines, f"{into} = {{{plain}}}" if maker is None else f"{into} = {maker.format(**values)}"]
+
+    def _field(self, name: str, schema: Any, into: str) -> list[str]:
+        if name in self._shape.unread and schema == {"type": "map", "values": "string"}:
+            return _call("unread_strings", into)
+        if name in self._shape.kept and schema == {"type": "array", "items": "string"}:
+            return _call(self._kept(self._once("strings", lambda: self._array("string"))), into)
+        return self.read(schema, into)
+
+    def _union(self, branches: list[Any], into: str) -> list[str]:
+        """A chain over the indices of one byte; a function for an index of more bytes than it needs, or of nothing."""
+        if not 0 < len(branches) <= _BRANCHES:
+            raise UnsupportedError("a union of none or too many")
+        rare = self._once(("union", id(branches)), lambda: self._rare(branches))
+        return ["t = d[p]", "p += 1", *self._chain(branches, into, f"{into}, p = {rare}(d, p - 1)")]
+
+    def _rare(self, branches: list[Any]) -> list[str]:
+        chain = self._chain(branches, "v", "raise IndexError('no such branch')")
+        return ["t, p = long_(d, p)", "t += t", *chain, "return v, p"]
+
+    def _chain(self, branches: list[Any], into: str, otherwise: str) -> list[str]:
+        lines: list[str] = []
+        for at, branch in sorted(enumerate(branches), key=_rank if len(branches) > _FEW else None):
+            lines += [f"{'elif' if lines else 'if'} t == {2 * at}:", *_in(self.read(branch, into))]
+        return [*lines, "else:", f" {otherwise}"]
+
+    def _enum(self, symbols: list[str], into: str) -> list[str]:
+        name = self._constant(tuple(symbols))
+        return [*self._name("long", "n"), "if n < 0:", " raise IndexError('no such symbol')", f"{into} = {name}[n]"]
+
+    def _items(self, kind: str, schema: Mapping[str, Any]) -> str:
+        if kind == "array":
+            return self._once(("array", id(schema)), lambda: self._array(schema["items"]))
+        return self._once(("map", id(schema)), lambda: self._map(schema["values"]))
+
+    def _array(self, items: Any) -> list[str]:
+        if self._least(items) == 0:
+            raise UnsupportedError("items of no bytes")
+        return ["found = []", "add = found.append", *_blocks([*self.read(items, "v"), "add(v)"])]
+
+    def _map(self, values: Any) -> list[str]:
+        """Every key takes a byte, so the values need not."""
+        return ["found = {}", *_blocks([*self._name("string", "k"), *self.read(values, "v"), "found[k] = v"])]
+
+    def _kept(self, function: str) -> str:
+        """A function that makes a list of the same bytes only once; what another function has read of them is whole."""
+        kept = self._constant(Beginnings[list[str]]())
+        lines = [
+            f"for whole, v, n in {kept}.get(d[p:p + {HEAD}], ()):",
+            " if d.startswith(whole, p):",
+            "  return v, p + n",
+            f"v, e = {function}(d, p)",
+            f"{kept}.learn(d[p:e], v, 4 * (e - p) + 64 * len(v))",
+            "return v, e",
+        ]
+        return self._once(kept, lambda: lines)
+
+    def _once(self, key: object, body: Callable[[], list[str]]) -> str:
+        """The name of the function of this key, which is written if it is not yet."""
+        if key not in self._functions:
+            lines = body()  # what it calls is written first
+            self._functions[key] = f"read_{len(self._functions)}"
+            self.lines += [f"def {self._functions[key]}(d, p):", " size = len(d)", *_in(lines)]
+        return self._functions[key]
+
+    def _constant(self, value: object) -> str:
+        name = f"CONSTANT_{len(self.constants)}"
+        self.constants[name] = value
+        return name
+
+    def _least(self, schema: Any) -> int:
+        """The fewest bytes that a value takes; for what has parts, 0 or some."""
+        if isinstance(schema, str):
+            return _LEAST[schema] if schema in _LEAST else self._least(self._named[schema])
+        if isinstance(schema, list) or schema["type"] in ("array", "map", "enum"):
+            return 1
+        if schema["type"] == "fixed":
+            return int(schema["size"])
+        return self._least_of_record(schema) if "fields" in schema else self._least(schema["type"])
+
+    def _least_of_record(self, schema: Mapping[str, Any]) -> int:
+        name = schema["name"]
+        if name not in self._sizes:
+            self._sizes[name] = 0  # should it hold itself, which is refused where it is read
+            self._sizes[name] = max((self._least(field["type"]) for field in schema["fields"]), default=0)
+        return self._sizes[name]
+
+
+def _rank(branch: tuple[int, Any]) -> int:
+    """What cells of tables mostly are comes first."""
+    return _COMMON.index(branch[1]) if branch[1] in _COMMON else len(_COMMON)
+
+
+def _call(function: str, into: str) -> list[str]:
+    return [f"{into}, p = {function}(d, p)"]
+
+
+def _fixed(size: int, into: str) -> list[str]:
+    return [f"e = p + {size}", "if e > size:", " raise EOFError", f"{into} = d[p:e]", "p = e"]
+
+
+def _blocks(item: list[str]) -> list[str]:
+    """The blocks of an array or map, up to the empty one; `item` are the lines that take one."""
+    begin = ["n = d[p]", "p += 1", "if n & 129:", " n, p = count(d, p - 1)", "else:", " n >>= 1"]
+    return [
+        *begin,
+        "while n:",
+        " if n > size - p:",
+        "  raise EOFError",
+        " for _ in range(n):",
+        *_in(_in(item)),
+        *_in(begin),
+        "return found, p",
+    ]
+
+
+def _in(lines: list[str]) -> list[str]:
+    return [f" {line}" for line in lines]

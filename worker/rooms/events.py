@@ -1,0 +1,56 @@
+"""What is made of a record in the reader schema's shape: an `Event`, whichever reader has read it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from worker.model import Body, Event, Table
+from worker.rooms.compiled import Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+_SPACE: Final = "openscale.payload."
+EVENT: Final = f"{_SPACE}PayloadEvent"
+"""The full name of the record that is an event."""
+
+SHAPE: Final = Shape(
+    makers={
+        EVENT: (
+            "Event({binding}, {asset}, {deployment}, {scoring_id}, {scored_at}, {response_time_ms},"
+            " {request}, {response}, {attributes})"
+        ),
+        f"{_SPACE}Body": "Body({content_type}, {data})",
+        f"{_SPACE}Table": "Table({fields} or None, {values}, {meta})",
+    },
+    names={"Event": Event, "Body": Body, "Table": Table},
+    kept=frozenset({f"{_SPACE}Table.fields"}),
+    unread=frozenset({f"{EVENT}.attributes"}),
+)
+"""How a generated reader makes an `Event` at once: as `event_of` does of a record that fastavro has read."""
+
+
+def event_of(record: Mapping[str, Any]) -> Event:
+    """The event that a record tells of; a KeyError or TypeError where it is none."""
+    scored_at = record["scored_at"]
+    return Event(
+        record["binding"],
+        record["asset"],
+        record["deployment"],
+        record["scoring_id"],
+        scored_at if scored_at is None or scored_at.__class__ is int else (scored_at - _EPOCH) // _MICROSECOND,
+        record["response_time_ms"],
+        _content(record["request"]),
+        _content(record["response"]),
+        record["attributes"],
+    )
+
+
+def _content(record: Mapping[str, Any]) -> Body | Table:
+    if "data" in record:
+        return Body(record["content_type"], record["data"])
+    return Table(record["fields"] or None, record["values"], record["meta"])
