@@ -12,7 +12,7 @@ import struct
 import sys
 from collections import Counter
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from unittest import mock
 
 import fastavro
@@ -36,15 +36,15 @@ Outcome = tuple[str, str]
 REFUSED: Final = ("refused", "")
 
 
-def _record(name: str, **fields: Any) -> dict[str, Any]:
+def _record(name: str, **fields: Any) -> Any:
     return {"type": "record", "name": name, "fields": [{"name": key, "type": kind} for key, kind in fields.items()]}
 
 
-def _array(items: Any) -> dict[str, Any]:
+def _array(items: Any) -> Any:
     return {"type": "array", "items": items}
 
 
-def _map(values: Any) -> dict[str, Any]:
+def _map(values: Any) -> Any:
     return {"type": "map", "values": values}
 
 
@@ -75,7 +75,7 @@ EVERYTHING: Final = _record(
 class Writer:
     """Writes messages of a schema as no writer would, but any might.
 
-    Longs have more bytes than they need, blocks any size; and, as often as `odd` says, there is what Avro does not allow.
+    Longs have more bytes than they need, blocks any size; as often as `odd` says there is what Avro does not allow.
     """
 
     def __init__(self, chance: Random, named: dict[str, Any], odd: float) -> None:
@@ -180,7 +180,7 @@ class Subject:
 
     def __init__(self, schema: Any) -> None:
         self.named: dict[str, Any] = {}
-        self.schema: Any = fastavro.parse_schema(_raw(schema), self.named)
+        self.schema = cast("Any", fastavro.parse_schema(_raw(schema), self.named))
         self.readers: list[Compiled] = [generate(self.schema, self.named)]
         if self.schema["name"] in SHAPE.makers:
             self.readers.append(generate(self.schema, self.named, SHAPE))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from worker.sandbox.seed import DATA_MART_ID, Seeded
+from worker.sandbox.seed import DATA_MART_ID, Seeded, token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -84,6 +85,29 @@ class Stage:
         finally:
             process.kill()
 
+    def mart(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """A call of the data mart's control plane, below `/v1/data_marts/{id}/service_bindings`."""
+        with httpx.Client(base_url=self.sandbox.url) as client:
+            client.headers["Authorization"] = f"Bearer {token(client, 'sandbox')}"
+            return client.request(method, f"/v1/data_marts/{DATA_MART_ID}/service_bindings{path}", **more)
+
+    def subscribe(self, engine: str, asset: str, *, logging: bool = True) -> str:
+        """Subscribe an asset of that name in the binding of an engine; the subscription's id."""
+        path = f"/{self.seeded[engine].binding_id}/subscriptions/{uuid.uuid4()}"
+        told = {
+            "asset_id": asset,
+            "name": asset,
+            "asset_type": "model",
+            "url": "",
+            "created_at": "2019-06-11T10:00:00Z",
+        }
+        properties = {"input_data_type": "structured", "problem_type": "binary", "prediction_field": "p"}
+        deployments = [{"deployment_id": f"{asset}-d", "name": asset, "deployment_type": "online", "url": ""}]
+        body = {"asset": told, "asset_properties": properties, "deployments": deployments}
+        assert self.mart("PUT", path, json=body).status_code == httpx.codes.CREATED
+        self.mart("PUT", f"{path}/configurations/payload_logging", json={"enabled": logging}).raise_for_status()
+        return path.rpartition("/")[2]
+
     def committed(self) -> int:
         """The sum of the group's committed positions over all partitions."""
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.group})
@@ -138,6 +162,13 @@ class WorkerProcess:
         lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
         return [line for line in lines if line["event"] == event]
 
+    def health(self, path: str) -> tuple[int, Any]:
+        """Status and JSON of one of its health endpoints."""
+        until(lambda: bool(self.lines("worker.started")), "the worker's start")
+        port = self.lines("worker.started")[0]["http_port"]
+        found = httpx.get(f"http://127.0.0.1:{port}{path}", timeout=5)
+        return found.status_code, found.json()
+
     def kill(self) -> None:
         """End it at once, if it still runs."""
         if self.process.poll() is None:
@@ -152,11 +183,3 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(0.05)
-
-
-def ready(port: int) -> bool:
-    """Whether the worker at `port` says that it is ready."""
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False

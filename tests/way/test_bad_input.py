@@ -6,14 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 from confluent_kafka import Producer
 
 from tests.way.events import CONFLUENT, avro, body, confluent, custom, event
 from tests.way.stage import Stage, until
-from worker.sandbox.seed import DATA_MART_ID, token
-from worker.sandbox.seed import seed as seeded_again
+from worker.sandbox.seed import seed
 from worker.sandbox.serve import running
 
 if TYPE_CHECKING:
@@ -109,30 +107,9 @@ def avro_with(old: bytes, new: bytes) -> bytes:
 
 def _prepare(stage: Stage) -> None:
     """Make an asset that two bindings hold, and one whose payload logging is off."""
-    with httpx.Client(base_url=stage.sandbox.url) as client:
-        client.headers["Authorization"] = f"Bearer {token(client, 'sandbox')}"
-        mart = f"/v1/data_marts/{DATA_MART_ID}/service_bindings"
-        places = [("custom", "ambiguous"), ("sagemaker", "ambiguous"), ("custom", "silent")]
-        for number, (engine, asset) in enumerate(places):
-            subscription = f"{mart}/{stage.seeded[engine].binding_id}/subscriptions/0000000{number}"
-            found = client.put(subscription, json=_subscription(asset))
-            assert found.status_code == httpx.codes.CREATED, found.text
-            logging = {"enabled": asset != "silent"}
-            client.put(f"{subscription}/configurations/payload_logging", json=logging).raise_for_status()
-
-
-def _subscription(asset: str) -> dict[str, Any]:
-    return {
-        "asset": {
-            "asset_id": asset,
-            "name": asset,
-            "asset_type": "model",
-            "url": "",
-            "created_at": "2019-06-11T10:00:00Z",
-        },
-        "asset_properties": {"input_data_type": "structured", "problem_type": "binary", "prediction_field": "p"},
-        "deployments": [{"deployment_id": f"{asset}-d", "name": asset, "deployment_type": "online", "url": ""}],
-    }
+    stage.subscribe("custom", "ambiguous")
+    stage.subscribe("sagemaker", "ambiguous")
+    stage.subscribe("custom", "silent", logging=False)
 
 
 def _produce(stage: Stage, events: list[Bad]) -> None:
@@ -195,7 +172,7 @@ def test_a_record_whose_headers_would_not_fit_is_dead_lettered_without_them(
     topic = make_topic(partitions=1, prefix="events")
     letters = make_topic(partitions=1, prefix="letters", config={"max.message.bytes": "30000"})
     with running() as sandbox:
-        stage = Stage(broker.bootstrap, topic, letters, f"group-{topic}", sandbox, seeded_again(sandbox.url))
+        stage = Stage(broker.bootstrap, topic, letters, f"group-{topic}", sandbox, seed(sandbox.url))
         sizes = (29_300, 29_600, 29_800)
         stage.produce(b"\x07" * size for size in sizes)
         with stage.worker() as worker:

@@ -8,11 +8,15 @@ and the reader of the whole body compares its last position with the size.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from worker.rooms.kept import Kept
 
 _LONGEST = 70
 """Seven bits for each of the ten bytes that a long has at most."""
+
+STEPS: Final = tuple(0 if byte & 0x81 else 1 + (byte >> 1) for byte in range(256))
+"""By the first byte of a length, how many bytes it and what it is the length of have; 0 if that byte is not enough."""
 
 _TAILS: Kept[bytes, int] = Kept()
 """Of longs of eight bytes, the number that their last five stand for."""
@@ -57,6 +61,11 @@ def _unsigned(data: bytes, at: int) -> tuple[int, int]:
 
 def length(data: bytes, at: int) -> tuple[int, int]:
     """The length of bytes or of a string: never negative."""
+    byte = data[at]
+    if byte & 0x81 == 0x80:  # noqa: PLR2004 - not the last byte, of a number that is not negative
+        high = data[at + 1]
+        if high < 0x80:  # noqa: PLR2004 - the last
+            return (byte & 0x7F | high << 7) >> 1, at + 2
     number, at = long(data, at)
     if number < 0:
         raise ValueError("a negative length")
@@ -69,6 +78,13 @@ def count(data: bytes, at: int) -> tuple[int, int]:
     if number < 0:
         _, at = long(data, at)
     return abs(number), at
+
+
+def octets(data: bytes, at: int) -> tuple[bytes, int]:
+    """Bytes, preceded by their number."""
+    size, at = length(data, at)
+    end = at + size
+    return data[at:end], end
 
 
 def string(data: bytes, at: int) -> tuple[str, int]:
@@ -104,10 +120,10 @@ def unread_strings(data: bytes, at: int) -> tuple[Mapping[str, str], int]:
         return strings(data, start)
     at += 1
     for _ in range(twice):
-        double = data[at]
-        if double & 0x81:
+        step = STEPS[data[at]]
+        if not step:
             return strings(data, start)
-        at += 1 + (double >> 1)
+        at += step
     if data[at]:  # another block
         return strings(data, start)
     data[start:at].decode()

@@ -27,7 +27,15 @@ _COMMON = ("string", "double", "long", "boolean", "null")
 _FEW = 2
 _BRANCHES = 64  # that one byte can name
 
-_SIZED = ["n = d[p]", "if n & 129:", " n, p = length(d, p)", "else:", " p += 1", " n >>= 1", "e = p + n"]
+_SIZED = [
+    "n = STEPS[d[p]]",
+    "if n:",
+    " e = p + n",
+    " {v} = d[p + 1:e]{decoded}",
+    " p = e",
+    "else:",
+    " {v}, p = {otherwise}(d, p)",
+]
 _NUMBER = [
     "n = d[p]",
     "p += 1",
@@ -49,14 +57,16 @@ _PRIMITIVES: dict[str, list[str]] = {
     "long": _NUMBER,
     "float": ["{v}, = float_(d, p)", "p += 4"],
     "double": ["{v}, = double(d, p)", "p += 8"],
-    "bytes": [*_SIZED, "{v} = d[p:e]", "p = e"],
-    "string": [*_SIZED, "{v} = d[p:e].decode()", "p = e"],
+    "bytes": [line.replace("{decoded}", "").replace("{otherwise}", "octets") for line in _SIZED],
+    "string": [line.replace("{decoded}", ".decode()").replace("{otherwise}", "string") for line in _SIZED],
 }
 """How a primitive is read into `{v}`: one byte of length or two of number take no call."""
 
 _GLOBALS: dict[str, Any] = {
     "long_": binary.long,
-    "length": binary.length,
+    "octets": binary.octets,
+    "string": binary.string,
+    "STEPS": binary.STEPS,
     "count": binary.count,
     "left_over": binary.left_over,
     "unread_strings": binary.unread_strings,

@@ -57,14 +57,15 @@ class Decoder:
         passed: list[tuple[Envelope, Event]] = []
         rejected: list[Rejection] = []
         for envelope in envelopes:
-            event = self._decode(envelope)
+            event = self.event(envelope)
             if isinstance(event, Event):
                 passed.append((envelope, event))
             else:
                 rejected.append(Rejection(envelope, event))
         return passed, rejected
 
-    def _decode(self, envelope: Envelope) -> Event | Refusal:
+    def event(self, envelope: Envelope) -> Event | Refusal:
+        """The event of one record, or why it has none."""
         value = envelope.value
         if not value or len(value) > self.limit:
             return self._size_refusal(value)

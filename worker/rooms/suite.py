@@ -39,25 +39,31 @@ class Suite:
     record_limit: int
 
     def walk(self, envelopes: Iterable[Envelope], directory: Directory) -> Passed:
-        """Decode, validate, resolve, normalise and encode a chunk."""
-        events, rejected = self.decoder.decode(envelopes)
-        rows: list[Row] = []
-        unknown: list[Rejection] = []
-        for envelope, event in events:
+        """Decode, validate, resolve, normalise and encode a chunk.
+
+        One record after another, so that what is made of each on its way is gone before the next: else the garbage
+        collector would look through all of it, again and again.
+        """
+        passed = Passed()
+        for envelope in envelopes:
+            event = self.decoder.event(envelope)
+            if not isinstance(event, Event):
+                passed.rejected.append(Rejection(envelope, event))
+                continue
             invalid = validate.refusal(event)
             if invalid is not None:
-                rejected.append(Rejection(envelope, invalid))
+                passed.rejected.append(Rejection(envelope, invalid))
                 continue
             target = directory.resolve(event.binding, event.asset, event.deployment)
             if not isinstance(target, Target):
-                unknown.append(Rejection(envelope, target))
+                passed.unknown.append(Rejection(envelope, target))
                 continue
             found = self._finish(envelope, event, target)
             if isinstance(found, Row):
-                rows.append(found)
+                passed.rows.append(found)
             else:
-                rejected.append(Rejection(envelope, found))
-        return Passed(rows, rejected, unknown)
+                passed.rejected.append(Rejection(envelope, found))
+        return passed
 
     def _finish(self, envelope: Envelope, event: Event, target: Target) -> Row | Refusal:
         normal = normalise(event.request, event.response, target)

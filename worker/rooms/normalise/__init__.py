@@ -39,12 +39,12 @@ def normalise(request: Body | Table, response: Body | Table, target: Target) -> 
     names the place, never a value. Nothing given is changed, and the result may share its rows.
     """
     read_request, read_response = readers = _READERS.get(target.engine, _CUSTOM)
-    native = readers is not _CUSTOM
+    short = plain.of_any if readers is _CUSTOM else plain.of_table
     side = "request"
     try:
-        asked = _grid(request, target, read_request, native=native, named=False)
+        asked = short(request) or _checked(request, target, read_request, named=False)
         side = "response"
-        answered = _grid(response, target, read_response, native=native, named=True)
+        answered = short(response) or _checked(response, target, read_response, named=True)
     except Unfit as unfit:
         return Refusal(unfit.code.disposition, unfit.code.value, f"{side}: {unfit.detail}")
     rows = len(asked["values"])
@@ -53,12 +53,8 @@ def normalise(request: Body | Table, response: Body | Table, target: Target) -> 
     return _uneven(rows, len(answered["values"]))
 
 
-def _grid(content: Body | Table, target: Target, read: Reader, *, native: bool, named: bool) -> tables.Grid:
-    """One side in the normal form: in the short way if that will do, else in the way that knows every rule."""
-    if content.__class__ is Table or not native:
-        found = plain.grid(content)
-        if found is not None:
-            return found
+def _checked(content: Body | Table, target: Target, read: Reader, *, named: bool) -> tables.Grid:
+    """One side in the normal form, in the way that knows every rule."""
     return tables.from_table(content, named=named) if isinstance(content, Table) else read(content, target)
 
 

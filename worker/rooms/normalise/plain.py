@@ -30,12 +30,10 @@ _begun: Beginnings[list[str]] = Beginnings()
 """The names of a JSON body without a flaw in them, by all its bytes before its rows."""
 
 
-def grid(content: Body | Table) -> tables.Grid | None:
-    """The grid of a table or body; None where it is not plain, or not as it should be."""
-    return _of_table(content) if content.__class__ is Table else _of_body(content)  # type: ignore[arg-type]
-
-
-def _of_table(table: Table) -> tables.Grid | None:
+def of_table(table: Body | Table) -> tables.Grid | None:
+    """The grid of a table; None where it is not plain, not as it should be, or no table."""
+    if not isinstance(table, Table):
+        return None
     fields = table.fields
     if fields is None or table.meta is not None:
         return None
@@ -81,41 +79,49 @@ def _sound(row: list[Any]) -> bool:
     return True
 
 
-def _of_body(body: Body) -> tables.Grid | None:
-    """If the text before the rows makes an object of names and `null`, then so it does of any value in its place."""
-    if body.content_type != "application/json":
-        return None
-    data = body.data
-    if data[-1:] != b"}":
-        return None
-    for begun, fields, at in _begun.get(data[:HEAD], ()):
-        if data.startswith(begun):
-            return _of_rows(data, at, fields)
-    at = _rows_at(data)
-    names = None if at < 0 else _begin(data[:at])
-    return None if names is None else _of_rows(data, at, names)
+def of_any(content: Body | Table) -> tables.Grid | None:
+    """The grid of a table, or of a body in the normal form.
 
-
-def _of_rows(data: bytes, at: int, fields: list[str]) -> tables.Grid | None:
-    """The grid of a body whose rows are all that stands from `at` to the last bracket.
-
-    From JSON numbers are finite and within range; and cells without an object among them, or as many brackets as it
-    takes to nest too deeply, need no closer look.
+    If the text before the rows makes an object of names and `null`, then so it does of any value in its place.
     """
+    if isinstance(content, Table):
+        return of_table(content)
+    data = content.data
+    if content.content_type != "application/json" or not data.endswith(b"}"):
+        return None
+    fields, at = _beginning(data)
+    if fields is None:
+        return None
     try:
         values = orjson.loads(data[at:-1])
     except orjson.JSONDecodeError:
         return None
     if values.__class__ is not list:
         return None
-    width = len(fields)
-    shallow = data.find(b"{", at) < 0 and data.count(b"[", at) < tables.MAX_DEPTH
+    closely = data.find(b"{", at) >= 0 or data.count(b"[", at) >= tables.MAX_DEPTH
+    return {"fields": fields, "values": values} if _fit(values, len(fields), closely=closely) else None
+
+
+def _fit(values: list[Any], width: int, *, closely: bool) -> bool:
+    """Whether values of JSON are rows; its numbers are finite and within range.
+
+    So their cells need no closer look if there is no object among them, nor as many brackets as nest too deeply.
+    """
     for row in values:
         if row.__class__ is not list or len(row) != width:
-            return None
-        if not shallow and not _SCALARS.issuperset(map(type, row)) and tables.flaw(row, tables.MAX_DEPTH) is not None:
-            return None
-    return {"fields": fields, "values": values}
+            return False
+        if closely and not _SCALARS.issuperset(map(type, row)) and tables.flaw(row, tables.MAX_DEPTH) is not None:
+            return False
+    return True
+
+
+def _beginning(data: bytes) -> tuple[list[str] | None, int]:
+    """The names that a body begins with, and where its rows begin; None where it does not begin so."""
+    for begun, fields, at in _begun.get(data[:HEAD], ()):
+        if data.startswith(begun):
+            return fields, at
+    at = _rows_at(data)
+    return (None if at < 0 else _begin(data[:at])), at
 
 
 def _rows_at(data: bytes) -> int:
