@@ -46,7 +46,7 @@ def run(config: ConfigFile = None) -> None:
     from worker.edges.cluster import ClientError, ClusterError
     from worker.edges.schemas import SchemaDirectoryError
     from worker.edges.source import SourceError
-    from worker.run import stop_on_signals
+    from worker.run import quiet_collector, stop_on_signals
     from worker.telemetry import Health, configure_logging
 
     settings = _settings(config)
@@ -61,6 +61,7 @@ def run(config: ConfigFile = None) -> None:
         _fail(UNAVAILABLE, error)
     except OSError as error:
         _fail(CONFIG, f"http.port {settings.http.port} on {settings.http.host}: {error.strerror}")
+    quiet_collector()
     structlog.get_logger().info("worker.started", version=__version__, http_port=health.port)
     try:
         settled = worker.run()

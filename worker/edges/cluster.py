@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from worker.config import Kafka
 
 C = TypeVar("C")
+log = structlog.get_logger()
 
 TIMEOUT = 10.0
 """Seconds that a broker has to answer."""
@@ -91,14 +93,23 @@ def client(kind: Callable[..., C], settings: dict[str, Any]) -> C:
         ClientError: librdkafka refuses a setting.
     """
     try:
-        return kind(settings, logger=_silent())
+        return kind(settings, logger=_logger())
     except (KafkaException, TypeError, ValueError) as error:
         text = error.args[0].str() if isinstance(error, KafkaException) else str(error)
         raise ClientError(f"kafka.consumer or kafka.producer: {text}") from None
 
 
-def _silent() -> Any:
+class _Forward(logging.Handler):
+    """Gives librdkafka's own log lines to the worker's log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log.warning("kafka.client", text=record.getMessage())
+
+
+def _logger() -> logging.Logger:
     logger = logging.getLogger("payload_worker.librdkafka")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(_Forward())
+        logger.propagate = False
+        logger.setLevel(logging.DEBUG)
     return logger

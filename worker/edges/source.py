@@ -68,12 +68,10 @@ class KafkaSource:
         self._subscribed = False
 
     def _settings(self) -> dict[str, Any]:
-        classic = self._kafka.consumer.get("group.protocol", "classic") != "consumer"
         return {
             "bootstrap.servers": self._kafka.bootstrap_servers,
             "group.id": self._kafka.group_id,
             **_DEFAULTS,
-            **({"partition.assignment.strategy": "cooperative-sticky"} if classic else {}),
             **self._kafka.consumer,
             **_FIXED,
             "on_commit": self._on_commit,

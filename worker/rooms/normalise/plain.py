@@ -89,7 +89,13 @@ def of_any(content: Body | Table) -> tables.Grid | None:
     data = content.data
     if content.content_type != "application/json" or not data.endswith(b"}"):
         return None
-    fields, at = _beginning(data)
+    fields: list[str] | None
+    for begun, fields, at in _begun.get(data[:HEAD], ()):  # noqa: B007 - they are used behind the loop
+        if data.startswith(begun):
+            break
+    else:
+        at = _rows_at(data)
+        fields = _names(data[:at]) if at > 0 else None
     if fields is None:
         return None
     try:
@@ -115,15 +121,6 @@ def _fit(values: list[Any], width: int, *, closely: bool) -> bool:
     return True
 
 
-def _beginning(data: bytes) -> tuple[list[str] | None, int]:
-    """The names that a body begins with, and where its rows begin; None where it does not begin so."""
-    for begun, fields, at in _begun.get(data[:HEAD], ()):
-        if data.startswith(begun):
-            return fields, at
-    at = _rows_at(data)
-    return (None if at < 0 else _begin(data[:at])), at
-
-
 def _rows_at(data: bytes) -> int:
     """Where the rows begin in the compact form, or as Python writes it; negative in any other."""
     for values in _VALUES:
@@ -133,7 +130,7 @@ def _rows_at(data: bytes) -> int:
     return -1
 
 
-def _begin(begun: bytes) -> list[str] | None:
+def _names(begun: bytes) -> list[str] | None:
     """The names that a body begins with, if there is no flaw in them."""
     try:
         document = orjson.loads(begun + b"null}")
