@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench import events
 from bench.contenders import Task
-from bench.endpoint import BenchError, Sink, build
+from bench.endpoint import DATA_MART, BenchError, Sink, build
 from bench.topics import filled, real_broker
 from worker.compose import flow_policy
 from worker.config import Settings, load
@@ -198,7 +198,7 @@ def main() -> None:
 def _settings(task: Task) -> Settings:
     flags: dict[str, Any] = {
         "kafka": {"bootstrap_servers": task.bootstrap, "topics": [task.topic], "group_id": task.group},
-        "mart": {"url": task.url, "api_key": "bench"},
+        "mart": {"url": task.url, "api_key": "bench", "data_mart_id": DATA_MART},
     }
     return load(None, flags)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import time
 import tracemalloc
@@ -261,10 +262,17 @@ def test_the_schema_that_ships_has_a_generated_reader() -> None:
 @pytest.mark.parametrize(
     "kind", [{"type": "string", "logicalType": "uuid"}, {"type": "string", "logicalType": "none of Avro's"}]
 )
-def test_a_logical_type_is_left_to_fastavro(kind: Any) -> None:
+def test_a_logical_type_changes_nothing_of_what_is_read(kind: Any) -> None:
     writer = reader_schema()
     writer["fields"][1]["type"] = kind
-    assert compile_reader("w", writer, reader_schema()).generated is None
+    assert compile_reader("w", writer, reader_schema()).event(avro(custom()), 0).asset == custom()["asset"]
+
+
+def test_a_timestamp_in_another_unit_is_left_to_fastavro() -> None:
+    writer = json.loads(json.dumps(reader_schema()).replace("timestamp-micros", "timestamp-millis"))
+    found = compile_reader("w", writer, reader_schema())
+    assert found.generated is None
+    assert found.event(avro(custom() | {"scored_at": 12}), 0).scored_at == 12_000
 
 
 def test_a_writer_that_differs_is_left_to_fastavro() -> None:

@@ -332,8 +332,9 @@ def test_a_plain_long_is_taken_as_micros() -> None:
 
 def test_a_timestamp_out_of_any_calendar_is_refused() -> None:
     writer = changed("scored_at", type={"type": "long", "logicalType": "timestamp-millis"})
-    found = through(writer, custom() | {"scored_at": 1 << 60})
-    assert isinstance(found, Refusal)
+    found = validate.refusal(read_through(writer, custom() | {"scored_at": 1 << 60}))
+    assert found is not None
+    assert found.code == "scored-at-range"
 
 
 def test_an_enum_where_text_is_wanted_is_refused_and_not_taken_for_something_else() -> None:
@@ -341,7 +342,6 @@ def test_an_enum_where_text_is_wanted_is_refused_and_not_taken_for_something_els
     assert refused_anywhere(writer, custom())
 
 
-@pytest.mark.xfail(strict=True, reason="the writer's logicalType uuid is decoded, so that no asset or binding is found")
 @pytest.mark.parametrize("field", ["asset", "binding", "deployment", "scoring_id"])
 def test_a_uuid_of_a_writers_logical_type_stays_the_text_that_it_is(field: str) -> None:
     given = UUID(int=7)
@@ -350,7 +350,6 @@ def test_a_uuid_of_a_writers_logical_type_stays_the_text_that_it_is(field: str) 
     assert (type(getattr(found, field)), getattr(found, field)) == (str, str(given))
 
 
-@pytest.mark.xfail(strict=True, reason="a logical type of the writer gives a value that validate cannot compare")
 @pytest.mark.parametrize(
     ("kind", "given"),
     [

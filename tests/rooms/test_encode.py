@@ -68,7 +68,6 @@ def test_the_events_own_time_wins_over_kafkas_and_zero_is_a_time() -> None:
     assert "scoring_timestamp" not in encoded(-1)
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="a Kafka timestamp is taken as it is")
 @pytest.mark.parametrize("kafka_ms", [LATEST // 1000, 1_700_000_000_000_000, 2**63 - 1])
 def test_a_kafka_timestamp_beyond_the_calendar_costs_no_worker(kafka_ms: int) -> None:
     """A producer that gives microseconds; a broker before Kafka 4 takes them. It raises out of the rooms."""

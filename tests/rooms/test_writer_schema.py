@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.way.events import avro, custom
 from worker.edges.schemas import reader_schema
+from worker.rooms.schema_checks import check
 from worker.rooms.writer_schema import Reader, TrailingBytesError, UnsafeSchemaError, compile_reader
 
 READER = reader_schema()
@@ -94,13 +95,10 @@ def test_a_body_is_read_from_where_it_begins_and_to_the_end_of_the_value() -> No
     ids=["union", "short name", "array", "map", "mutual", "through a union"],
 )
 def test_a_recursive_schema_is_refused_by_name(writer: Any) -> None:
-    with pytest.raises(UnsafeSchemaError, match=r"recursive \(in [RA]\)"):
+    with pytest.raises(UnsafeSchemaError, match=r"recursive \(in (n\.)?[RA]\)"):
         compiled(writer)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=pytest.fail.Exception, reason="names are compared without their namespace: R of b closes R of a"
-)
 def test_recursion_is_found_behind_a_record_of_the_same_short_name() -> None:
     inner = record("R", "string", namespace="b")
     with pytest.raises(UnsafeSchemaError, match="recursive"):
@@ -108,15 +106,12 @@ def test_recursion_is_found_behind_a_record_of_the_same_short_name() -> None:
 
 
 def test_a_record_within_another_of_the_same_short_name_is_not_recursive() -> None:
-    assert compiled(record("R", record("R", "string", namespace="b"), namespace="a")).name == "w"
+    check(fastavro.parse_schema(record("R", record("R", "string", namespace="b"), namespace="a")))
 
 
-@pytest.mark.xfail(
-    strict=True, raises=UnsafeSchemaError, reason="names are compared without their namespace: b.R is taken for a.R"
-)
 def test_a_reference_from_within_to_another_record_of_the_same_short_name_is_not_recursive() -> None:
     outer = record("T", record("R", "string", namespace="b"), record("R", "b.R", namespace="a"))
-    assert compiled(outer).name == "w"
+    check(fastavro.parse_schema(outer))
 
 
 @pytest.mark.parametrize(
@@ -143,9 +138,6 @@ def test_a_named_record_without_bytes_is_refused_as_an_item() -> None:
         compiled(record("T", record("Z"), array("n.Z")))
 
 
-@pytest.mark.xfail(
-    strict=True, raises=pytest.fail.Exception, reason="the size of b.R is taken for that of a.R, which has no bytes"
-)
 def test_a_record_without_bytes_is_not_mistaken_for_another_of_the_same_short_name() -> None:
     """Five bytes of such a message make as many millions of items as they like."""
     empty, full = record("R", namespace="a"), record("R", "string", namespace="b")
@@ -153,20 +145,18 @@ def test_a_record_without_bytes_is_not_mistaken_for_another_of_the_same_short_na
         compiled(record("T", empty, full, array("a.R")))
 
 
-@pytest.mark.xfail(strict=True, raises=UnsafeSchemaError, reason="the size of a.R is taken for that of b.R")
 def test_a_record_with_bytes_is_not_mistaken_for_another_of_the_same_short_name() -> None:
     empty, full = record("R", namespace="a"), record("R", "string", namespace="b")
-    assert compiled(record("T", full, empty, array("b.R"))).name == "w"
+    check(fastavro.parse_schema(record("T", full, empty, array("b.R"))))
 
 
-@pytest.mark.xfail(strict=True, raises=UnsafeSchemaError, reason="a map's keys take bytes, whatever its values take")
 def test_a_map_of_nulls_is_harmless() -> None:
-    assert compiled(record("T", {"type": "map", "values": "null"})).name == "w"
+    check(fastavro.parse_schema(record("T", {"type": "map", "values": "null"})))
 
 
 @pytest.mark.parametrize("items", ["string", ["null", "string"], record("Z", "null", "boolean"), array("long")])
 def test_an_array_of_items_with_bytes_is_read(items: Any) -> None:
-    assert compiled(record("T", array(items))).name == "w"
+    check(fastavro.parse_schema(record("T", array(items))))
 
 
 JSON = st.recursive(
@@ -183,9 +173,6 @@ JSON = st.recursive(
 )
 
 
-@pytest.mark.xfail(
-    strict=True, raises=(KeyError, ValueError, BaseExceptionGroup), reason="what the guard runs into is not caught"
-)
 @example({"type": "record", "name": "x"})
 @example({"type": "fixed", "name": "F", "size": "x"})
 @given(JSON)
@@ -207,7 +194,6 @@ def test_a_schema_nested_beyond_the_stack_is_refused() -> None:
     ["string", record("Other", "string"), READER | {"name": "Other"}, READER | {"fields": READER["fields"][:1]}],
     ids=["no record", "another record", "another name", "no asset"],
 )
-@pytest.mark.xfail(strict=True, raises=pytest.fail.Exception, reason="resolution is tried with the first message only")
 def test_a_schema_that_no_message_can_be_read_with_is_refused_at_the_start(writer: Any) -> None:
     """Else each message is dead-lettered as broken, though the fault is in the schema directory."""
     with pytest.raises(UnsafeSchemaError):

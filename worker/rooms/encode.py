@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from worker.rooms.kept import Kept
+from worker.rooms.validate import LATEST
 
 if TYPE_CHECKING:
     from worker.model import Envelope, Event, Normal, Target
@@ -20,14 +21,14 @@ _heads: Kept[int, tuple[Target, bytes]] = Kept()
 def encode(envelope: Envelope, event: Event, target: Target, normal: Normal, scoring_id: str) -> bytes:
     """The record as one JSON object.
 
-    The time is the event's own, else the Kafka record's; without either it is left out, and the data mart's clock
-    decides.
+    The time is the event's own, else the Kafka record's; without either, or beyond the calendar, it is left out, and
+    the data mart's clock decides.
     """
     record: dict[str, Any] = {"scoring_id": scoring_id}
     scored_at = event.scored_at
     if scored_at is None:
         scored_at = envelope.timestamp_ms * 1000
-    if scored_at >= 0:
+    if 0 <= scored_at < LATEST:
         record["scoring_timestamp"] = timestamp(scored_at)
     if event.response_time_ms is not None:
         record["response_time"] = event.response_time_ms

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.model import Body, Event, Table
@@ -10,9 +9,6 @@ from worker.rooms.compiled import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 _SPACE: Final = "openscale.payload."
 EVENT: Final = f"{_SPACE}PayloadEvent"
@@ -34,15 +30,19 @@ SHAPE: Final = Shape(
 """How a generated reader makes an `Event` at once: as `event_of` does of a record that fastavro has read."""
 
 
-def event_of(record: Mapping[str, Any]) -> Event:
-    """The event that a record tells of; a KeyError or TypeError where it is none."""
+def event_of(record: Mapping[str, Any], unit: int) -> Event:
+    """The event that a record tells of, `scored_at` in units of that many microseconds.
+
+    Raises:
+        KeyError, TypeError: it is no event.
+    """
     scored_at = record["scored_at"]
     return Event(
         record["binding"],
         record["asset"],
         record["deployment"],
         record["scoring_id"],
-        scored_at if scored_at is None or scored_at.__class__ is int else (scored_at - _EPOCH) // _MICROSECOND,
+        scored_at if scored_at is None else scored_at * unit,
         record["response_time_ms"],
         _content(record["request"]),
         _content(record["response"]),

@@ -8,19 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import fastavro
-from fastavro.schema import SchemaParseException, fingerprint, parse_schema, to_parsing_canonical_form
+from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 
 from worker.rooms.binary import TrailingBytesError
 from worker.rooms.compiled import UnsupportedError, generate
 from worker.rooms.events import EVENT, SHAPE, event_of
+from worker.rooms.schema_checks import DangerousError, check, check_resolution, microseconds, without_logical_types
 
 if TYPE_CHECKING:
     from worker.model import Event
 
 __all__ = ["Reader", "TrailingBytesError", "UnsafeSchemaError", "compile_reader"]
-
-_SIZES = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1}
-"""The fewest bytes that a value of a primitive type takes (Avro specification, binary encoding)."""
 
 
 class UnsafeSchemaError(Exception):
@@ -39,6 +37,7 @@ class Reader:
     fingerprint: int
     _writer: Any
     _reader: Any
+    _unit: int = 1
     generated: Callable[[bytes, int], Event] | None = None
 
     def event(self, value: bytes, start: int) -> Event:
@@ -47,7 +46,7 @@ class Reader:
         Raises:
             Exception: as `read`.
         """
-        return event_of(self.read(value, start)) if self.generated is None else self.generated(value, start)
+        return event_of(self.read(value, start), self._unit) if self.generated is None else self.generated(value, start)
 
     def read(self, value: bytes, start: int) -> Any:
         """Decode the whole of `value` from `start`.
@@ -71,20 +70,26 @@ def compile_reader(name: str, writer: Any, reader: Any) -> Reader:
     """
     try:
         named: dict[str, Any] = {}
-        parsed = parse_schema(_raw_timestamps(writer), named)
+        parsed = parse_schema(without_logical_types(writer), named)
         canonical = to_parsing_canonical_form(parsed)
-    except (SchemaParseException, KeyError, TypeError, ValueError, RecursionError) as error:
+        shape = parse_schema(without_logical_types(reader))
+        same = canonical == to_parsing_canonical_form(shape)
+        check(parsed)
+        if not same:
+            check_resolution(parsed, shape, named)
+        unit = microseconds(writer)
+    except DangerousError as error:
+        raise UnsafeSchemaError(f"{name}: {error}") from None
+    except Exception as error:  # a schema is any JSON, and fastavro raises whatever it runs into
         raise UnsafeSchemaError(f"{name}: not an Avro schema ({type(error).__name__}: {error})") from error
-    _Guard().check(writer)
-    shape = parse_schema(_raw_timestamps(reader))
-    same = canonical == to_parsing_canonical_form(shape)
     mark = int(fingerprint(canonical, "CRC-64-AVRO"), 16)
     return Reader(
         name,
         int.from_bytes(mark.to_bytes(8, "big"), "little"),
         parsed,
         None if same else shape,
-        _generated(parsed, named, same=same),
+        unit,
+        _generated(parsed, named, same=same and unit == 1),
     )
 
 
@@ -96,62 +101,3 @@ def _generated(parsed: Any, named: Mapping[str, Any], *, same: bool) -> Callable
         return generate(parsed, named, SHAPE)
     except (UnsupportedError, RecursionError):
         return None
-
-
-def _raw_timestamps(schema: Any) -> Any:
-    """The schema without `timestamp-micros`: such a long is wanted as it is, not as a datetime."""
-    if isinstance(schema, list):
-        return [_raw_timestamps(branch) for branch in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    plain = {key: value if key in ("default", "doc") else _raw_timestamps(value) for key, value in schema.items()}
-    if plain.get("logicalType") == "timestamp-micros":
-        del plain["logicalType"]
-    return plain
-
-
-class _Guard:
-    """Refuses what kills a decoder: recursion (deep stacks) and arrays of items that take no bytes (endless lists)."""
-
-    def __init__(self) -> None:
-        self._done: dict[str, int] = {}
-        self._open: set[str] = set()
-
-    def check(self, schema: Any) -> int:
-        """The fewest bytes that a value of `schema` takes."""
-        if isinstance(schema, list):
-            return 1 + min((self.check(branch) for branch in schema), default=0)
-        if isinstance(schema, str):
-            return self._named(schema)
-        kind = schema["type"]
-        if kind in ("record", "error"):
-            return self._record(schema)
-        if kind in ("enum", "fixed"):
-            return self._remember(schema, 1 if kind == "enum" else int(schema["size"]))
-        if kind in ("array", "map"):
-            return self._items(kind, schema["items" if kind == "array" else "values"])
-        return self.check(kind)
-
-    def _named(self, name: str) -> int:
-        if name in _SIZES:
-            return _SIZES[name]
-        short = name.rpartition(".")[2]
-        if short in self._open:
-            raise UnsafeSchemaError(f"the schema is recursive (in {short}): nested data could exhaust the process")
-        return self._done.get(short, 0)
-
-    def _record(self, schema: Mapping[str, Any]) -> int:
-        short = str(schema["name"]).rpartition(".")[2]
-        self._open.add(short)
-        size = sum(self.check(field["type"]) for field in schema["fields"])
-        self._open.discard(short)
-        return self._remember(schema, size)
-
-    def _remember(self, schema: Mapping[str, Any], size: int) -> int:
-        self._done[str(schema["name"]).rpartition(".")[2]] = size
-        return size
-
-    def _items(self, kind: str, items: Any) -> int:
-        if self.check(items) == 0:
-            raise UnsafeSchemaError(f"the schema has {kind} items of no bytes: five bytes could make millions")
-        return 1
