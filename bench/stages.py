@@ -25,7 +25,8 @@ from worker.edges.courier import Courier
 from worker.edges.directory import fetch_directory
 from worker.edges.schemas import load_schemas
 from worker.edges.source import KafkaSource
-from worker.flow.flow import Flow, Post, Posted
+from worker.flow.flow import Flow
+from worker.flow.jobs import Post, Posted
 from worker.flow.verdict import Verdict
 from worker.mart.client import MartClient, token_source
 from worker.model import Normal, Row, Target

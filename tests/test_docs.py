@@ -234,7 +234,7 @@ def test_every_event_of_the_log_is_told_with_its_level() -> None:
     for call in calls("info", "warning", "error"):
         if call.args and isinstance(call.args[0], ast.Constant):
             known[call.args[0].value] = ast.unparse(call.func).rpartition(".")[2]
-    for call in calls("_notice"):
+    for call in calls("notice"):
         # either of two where the first argument chooses
         chosen = call.args[0].body if isinstance(call.args[0], ast.IfExp) else call.args[0]
         other = call.args[0].orelse if isinstance(call.args[0], ast.IfExp) else chosen

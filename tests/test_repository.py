@@ -41,7 +41,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
             "model",
             "telemetry",
             # the values that an edge takes and gives: jobs and answers, and the tables it fills for the rooms
-            "flow.flow",
+            "flow.jobs",
             "flow.verdict",
             "rooms.decode",
             "rooms.directory",

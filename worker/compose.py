@@ -14,7 +14,8 @@ from worker.edges.schemas import load_schemas
 from worker.edges.source import KafkaSource
 from worker.flow.batch import BatchPolicy
 from worker.flow.breaker import BreakerPolicy
-from worker.flow.flow import Flow, FlowPolicy
+from worker.flow.flow import Flow
+from worker.flow.policy import FlowPolicy
 from worker.mart.client import MartClient, token_source
 from worker.mart.token import FetchedToken
 from worker.rooms.decode import Decoder

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from worker.flow.flow import Flow, Letter, Lettered, Posted
+from worker.flow.jobs import Letter, Lettered, Posted
 from worker.telemetry import Reading, Sampler
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from worker.edges.deadletter import DeadLetters
     from worker.edges.directory import DirectoryKeeper
     from worker.edges.source import KafkaSource
+    from worker.flow.flow import Flow
     from worker.model import Claim, Envelope, Rejection
     from worker.rooms.directory import Directory
     from worker.rooms.suite import Suite
@@ -119,11 +120,11 @@ class Worker:
         now = self._clock()
         for outcome in outcomes:
             self._flow.settle(outcome, now)
-        for notice in self._flow.notices:
+        for notice in self._flow.account.notices:
             log.warning(notice.event, **notice.fields)
-        self._flow.notices.clear()
-        self._report(self._flow.refused)
-        self._flow.refused.clear()
+        self._flow.account.notices.clear()
+        self._report(self._flow.account.refused)
+        self._flow.account.refused.clear()
 
     def _refresh(self) -> None:
         """Take in a new directory, and walk again with it what the old one did not know."""
@@ -169,7 +170,7 @@ class Worker:
         self._source.stop_reading()
         log.info("drain.began", records=self._flow.open_records)
         while not self._flow.idle and self._stops == 1 and self._clock() < deadline:
-            if self._flow.blocked(self._clock()) and not self._flow.in_flight:
+            if self._flow.stuck and not self._flow.in_flight:
                 break
             self._source.read(0, 0)
             self._deliver(POLL)
@@ -237,7 +238,7 @@ class Worker:
 
     def _publish(self, ready: str | None) -> None:
         now = self._clock()
-        flow, tally = self._flow, self._flow.tally
+        flow, tally = self._flow, self._flow.account.tally
         self.reading = Reading(
             now,
             ready,

@@ -22,7 +22,7 @@ from worker.edges.connection import BODY_LIMIT
 from worker.edges.courier import Courier
 from worker.flow.batch import Batch, Lane
 from worker.flow.breaker import Breaker, BreakerPolicy
-from worker.flow.flow import Post, Posted
+from worker.flow.jobs import Post, Posted
 from worker.flow.verdict import Answer, Verdict
 from worker.mart.client import USER_AGENT
 from worker.mart.token import FetchedToken, ReadyToken, TokenError, TokenSource, iam_fetcher

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from worker import __version__
 from worker.config import Kafka
 from worker.edges.deadletter import DeadLetters
-from worker.flow.flow import Letter, Lettered
+from worker.flow.jobs import Letter, Lettered
 from worker.model import Claim, Disposition, Envelope, Refusal, Rejection
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from worker.flow.batch import BatchPolicy
 from worker.flow.breaker import BreakerPolicy
-from worker.flow.flow import FlowPolicy
+from worker.flow.policy import FlowPolicy
 from worker.model import Claim, Disposition, Envelope, Refusal, Rejection, Row
 
 

@@ -40,7 +40,8 @@ def test_halves_hold_every_row_once_and_neither_is_empty(names: list[str]) -> No
     assert sorted(offsets(one) + offsets(two)) == list(range(len(names)))
     for half in (one, two):
         assert (half.due, half.refreshed) == (5.0, False)
-        assert (half.attempts, half.contradicted, half.unseen) == (3, 2, True)
+        assert (half.attempts, half.unseen) == (3, True)
+        assert half.contradicted == (2 if len(half.rows) > 1 else 0), "one row is blamed for failures of its own alone"
 
 
 @given(SUBSCRIPTIONS)

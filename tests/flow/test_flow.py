@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 
 import pytest
 
 from tests.flow.build import envelope, policy, rejection, row
-from worker.flow.flow import Flow, Letter, Lettered, Post, Posted
+from worker.flow.flow import Flow
+from worker.flow.jobs import Letter, Lettered, Post, Posted
 from worker.flow.verdict import Answer, Verdict, no_answer
-from worker.model import Claim, Disposition
+from worker.model import Claim, Disposition, Envelope
 
 ACCEPT = Answer(Verdict.ACCEPTED, "accepted", 202)
 REFUSE = Answer(Verdict.SPLIT, "rejected", 400)
@@ -203,7 +205,7 @@ def test_a_conflict_after_an_unseen_end_means_that_it_is_stored_already() -> Non
     mart.turn(LOST)
     mart.drain(conflict)
     assert mart.letters == {}
-    assert mart.flow.tally.duplicates == 1
+    assert mart.flow.account.tally.duplicates == 1
     mart.read(1)
     mart.drain(conflict)
     assert mart.letters == {1: Disposition.REJECTED}
@@ -271,3 +273,95 @@ def test_halves_are_cut_between_subscriptions() -> None:
         mart.read(offset, subscription="a" if offset in (0, 3) else "b")
     mart.drain(lambda offsets: REFUSE if set(offsets) == set(range(6)) else ACCEPT)
     assert sorted(map(sorted, mart.posts[1:])) == [[0, 3], [1, 2, 4, 5]]
+
+
+def test_what_was_committed_is_not_offered_again_but_for_the_last_commit() -> None:
+    mart = Mart(Flow(policy(batch=1)))
+    mart.read(0, 1)
+    mart.drain(ACCEPT)
+    marks = mart.flow.committable()
+    assert marks == {CLAIM: 2}
+    mart.flow.committed(marks)
+    assert mart.flow.committable() == {}
+    assert mart.flow.committable(again=True) == {CLAIM: 2}
+    mart.flow.committed(dict.fromkeys(marks))
+    assert mart.flow.committable() == {CLAIM: 2}
+
+
+def _fails_while_others_pass(mart: Mart, first: int) -> None:
+    """Two records of `sick` fail, one of `well` passes, they fail again: the subscription is isolated."""
+    mart.read(first, first + 1, subscription="sick")
+    mart.turn(FAIL)
+    mart.read(first + 2, subscription="well")
+    mart.turn(lambda offsets: ACCEPT if first + 2 in offsets else FAIL, seconds=2)
+    mart.turn(FAIL, seconds=3)
+
+
+def test_a_late_answer_for_a_lane_that_has_ended_does_not_end_the_next_of_its_name() -> None:
+    """An isolated subscription rejoins while a slow post of it is out, and is isolated again before that ends."""
+    mart = Mart(Flow(policy(batch=2, in_flight=6, attempts=2)))
+    _fails_while_others_pass(mart, 0)
+    mart.read(10, 11, subscription="sick")
+    mart.now += 60
+    posts = [job for job in mart.flow.due(mart.now) if isinstance(job, Post)]
+    while len(posts) < 2:
+        mart.now += 60
+        posts += [job for job in mart.flow.due(mart.now) if isinstance(job, Post)]
+        if len(posts) == 1:
+            mart.read(20, 21, subscription="sick")
+            mart.flow.settle(Posted(posts.pop(), ACCEPT), mart.now)
+    mart.flow.settle(Posted(posts[0], ACCEPT), mart.now)
+    _fails_while_others_pass(mart, 30)
+    mart.flow.settle(Posted(posts[1], ACCEPT), mart.now)
+    mart.drain(ACCEPT)
+
+
+@pytest.mark.parametrize("by_subscription", [True, False])
+def test_a_lane_that_always_has_a_full_batch_does_not_starve_another(by_subscription: bool) -> None:  # noqa: FBT001
+    mart = Mart(Flow(policy(batch=2, records=1000, in_flight=3, by_subscription=by_subscription)))
+    if not by_subscription:
+        _fails_while_others_pass(mart, 0)
+    mart.read(9_000_000, subscription="sick")
+    busy: list[Post] = []
+    offset = 9_000_001
+    posted = False
+    for _ in range(200):
+        mart.read(*range(offset, offset + 20), subscription="well") if mart.flow.room > 20 else None
+        offset += 20
+        mart.now += 0.5
+        busy += [job for job in mart.flow.due(mart.now) if isinstance(job, Post)]
+        posted = posted or any(row.subscription_id == "sick" for post in busy for row in post.batch.rows)
+        mart.flow.settle(Posted(busy.pop(0), ACCEPT), mart.now)
+    assert posted
+
+
+def test_what_is_refused_at_the_edge_whatever_it_is_halts_and_dead_letters_nothing() -> None:
+    page = Answer(Verdict.SPLIT_EDGE, "edge-403", 403, Disposition.REJECTED_EDGE)
+    mart = Mart(Flow(policy(batch=8, records=100)))
+    mart.read(*range(64))
+    for _ in range(100):
+        mart.turn(page, seconds=5)
+    assert mart.letters == {}
+    assert mart.flow.blocked(mart.now) == "edge-403"
+    mart.now += 60
+    mart.drain(lambda offsets: page if 13 in offsets else ACCEPT)
+    assert mart.letters == {13: Disposition.REJECTED_EDGE}
+    assert mart.stored == Counter(set(range(64)) - {13})
+
+
+def test_a_brown_out_dead_letters_no_good_record() -> None:
+    """Every other post fails at random for a long time; no record is at fault."""
+    chance = random.Random(7)  # noqa: S311 - a seed, not a secret
+    mart = Mart(Flow(policy(batch=5, records=100, attempts=8)))
+    for offset in range(0, 4000, 4):
+        mart.read(*range(offset, offset + 4)) if mart.flow.room > 4 else None
+        mart.turn(lambda _: FAIL if chance.random() < 0.5 else ACCEPT, seconds=0.5)
+    mart.drain(ACCEPT)
+    assert mart.letters == {}
+
+
+def test_keys_and_headers_count_as_bytes_that_are_open() -> None:
+    flow = Flow(policy())
+    flow.assign([CLAIM])
+    flow.begin([Envelope(CLAIM, 0, 0, b"k" * 10, b"v" * 100, [("h" * 5, b"x" * 1000), ("i", None)])])
+    assert flow.open_bytes == 10 + 100 + 5 + 1000 + 1

@@ -7,7 +7,8 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.flow.build import envelope, policy, rejection, row
-from worker.flow.flow import Flow, Letter, Lettered, Post, Posted
+from worker.flow.flow import Flow
+from worker.flow.jobs import Letter, Lettered, Post, Posted
 from worker.flow.verdict import Answer, Verdict, no_answer
 from worker.model import Claim, Disposition
 

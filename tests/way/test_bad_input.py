@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tests.conftest import TopicFactory
     from tests.kafka.broker import Broker
 
-TIMESTAMP = 1_560_250_800_123
+TIMESTAMP = int(time.time() * 1000) - 3_600_123  # not long ago: retention goes by a record's own time
 HEADERS = [("trace", b"\x00\xff"), ("trace", b"again"), ("none", None)]
 EVENT_BYTES = 20_000
 NORMAL = body({"fields": ["a"], "values": [[1]]})

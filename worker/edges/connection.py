@@ -68,7 +68,7 @@ class Connection:
             reply = self._exchange(client, content, headers)
             if self._end() and reply.status not in _TAKEN:
                 raise TimeoutError
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, AttributeError, http.client.HTTPException) as error:  # a cut may show as any
             cut = self._end()
             self.close()
             return no_answer("timeout" if cut else _reason(error, connected=connected), sent=connected)
@@ -94,7 +94,8 @@ class Connection:
                 return
             self._was_cut = True
             with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+                # not the TLS socket's own shutdown, which would strip the encryption from under the other thread
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Drop the connection; the next post makes another."""

@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from worker.edges.connection import Connection
-from worker.flow.flow import Post, Posted
+from worker.flow.jobs import Post, Posted
 from worker.flow.verdict import Answer, Verdict, judge, no_answer
 from worker.mart.client import USER_AGENT
 from worker.mart.token import TokenError

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from worker import __version__
 from worker.edges.cluster import client
-from worker.flow.flow import Letter, Lettered
+from worker.flow.jobs import Letter, Lettered
 from worker.rooms.identity import first_place
 
 if TYPE_CHECKING:

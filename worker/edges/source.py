@@ -10,7 +10,7 @@ from worker.edges.cluster import client
 from worker.model import Claim, Envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from worker.config import Kafka
 
@@ -179,7 +179,15 @@ class KafkaSource:
         if offset < self._next.get(claim, 0):
             claim = self._renew(claim)
         self._next[claim] = offset + 1
-        return Envelope(claim, offset, message.timestamp()[1], message.key(), message.value(), message.headers() or ())
+        return Envelope(claim, offset, message.timestamp()[1], message.key(), message.value(), self._headers(message))
+
+    def _headers(self, message: Any) -> Sequence[tuple[str, bytes | None]]:
+        """None where a header's name is not UTF-8: the client library can tell none of them then."""
+        try:
+            return message.headers() or ()
+        except (SystemError, UnicodeDecodeError):
+            self.errors["headers_unreadable"] = self.errors.get("headers_unreadable", 0) + 1
+            return ()
 
     def _renew(self, claim: Claim) -> Claim:
         """The partition went back (a topic made anew, a reset): what is open for the old claim must settle nothing."""

@@ -42,8 +42,12 @@ class Batch:
         """Two batches of the same rows, due now: cut between two subscriptions if there are several."""
         rows = sorted(self.rows, key=_subscription) if self.mixed else self.rows
         middle = _cut(rows)
-        part = replace(self, due=now, refreshed=False)
-        return replace(part, rows=rows[:middle]), replace(part, rows=rows[middle:])
+        return self._part(rows[:middle], now), self._part(rows[middle:], now)
+
+    def _part(self, rows: Sequence[Row], now: float) -> Batch:
+        """A single row begins anew: it is blamed for failures of its own alone."""
+        contradicted = self.contradicted if len(rows) > 1 else 0
+        return replace(self, rows=rows, due=now, refreshed=False, contradicted=contradicted)
 
     @property
     def size(self) -> int:

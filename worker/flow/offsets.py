@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from worker.model import Claim, Envelope
+
 
 class Ledger:
     """The offsets of one claim: opened when a record is read, settled when it is stored or dead-lettered.
@@ -59,3 +66,71 @@ class Ledger:
     def oldest(self) -> int | None:
         """The oldest open offset: what a commit waits for."""
         return next(iter(self._open), None)
+
+
+class Ledgers:
+    """The ledgers of all claims that are held. What belongs to a claim that is gone is left alone."""
+
+    __slots__ = ("_ledgers",)
+
+    def __init__(self) -> None:
+        self._ledgers: dict[Claim, Ledger] = {}
+
+    def __contains__(self, claim: Claim) -> bool:
+        return claim in self._ledgers
+
+    @property
+    def records(self) -> int:
+        """Records read and not settled."""
+        return sum(len(ledger) for ledger in self._ledgers.values())
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the records read and not settled."""
+        return sum(ledger.size for ledger in self._ledgers.values())
+
+    def assign(self, claims: Iterable[Claim]) -> None:
+        """Open a ledger for each claim."""
+        self._ledgers.update((claim, Ledger()) for claim in claims)
+
+    def release(self, claims: Collection[Claim]) -> None:
+        """Forget claims."""
+        for claim in claims:
+            self._ledgers.pop(claim, None)
+
+    def begin(self, envelopes: Iterable[Envelope]) -> list[Envelope]:
+        """Open the offsets of records just read, in the order they were read; those whose claim is still held."""
+        begun: list[Envelope] = []
+        for envelope in envelopes:
+            ledger = self._ledgers.get(envelope.claim)
+            if ledger is not None:
+                ledger.begin(envelope.offset, _size(envelope))
+                begun.append(envelope)
+        return begun
+
+    def finish(self, envelope: Envelope) -> None:
+        """Settle a record."""
+        ledger = self._ledgers.get(envelope.claim)
+        if ledger is not None:
+            ledger.finish(envelope.offset)
+
+    def committable(self, *, again: bool) -> dict[Claim, int]:
+        """The position to commit for each claim that has settled more than was committed; `again`: anything at all."""
+        ledgers = self._ledgers.items()
+        marks = ((claim, ledger.settled() if again else ledger.committable()) for claim, ledger in ledgers)
+        return {claim: mark for claim, mark in marks if mark is not None}
+
+    def committed(self, marks: Mapping[Claim, int | None]) -> None:
+        """Remember what was committed; a mark of None: the commit failed, offer it again."""
+        for claim, mark in marks.items():
+            ledger = self._ledgers.get(claim)
+            if ledger is not None:
+                ledger.committed(mark)
+
+
+def _size(envelope: Envelope) -> int:
+    """Bytes of a record as it was read."""
+    size = len(envelope.value or b"") + len(envelope.key or b"")
+    for name, value in envelope.headers:
+        size += len(name) + len(value or b"")
+    return size

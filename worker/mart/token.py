@@ -8,7 +8,7 @@ import json
 import re
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import httpx
@@ -22,7 +22,7 @@ MARGIN = 300.0
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 LEAST = 30.0
-"""Seconds for which a token is used that was expired when it came: our clock may be the wrong one."""
+"""Seconds until the next try: for a token that was expired when it came (our clock may be wrong), or not renewed."""
 
 _IAM = "https://iam.cloud.ibm.com/identity/token"
 _IAM_TEST = "https://iam.test.cloud.ibm.com/identity/token"
@@ -113,7 +113,7 @@ class FetchedToken:
             return read_token(self._fetch(), self._clock())
         except TokenError:
             if old is not None and self._clock() < old.expires_at:
-                return old
+                return replace(old, renew_at=min(old.expires_at, self._clock() + LEAST))
             raise
 
 

@@ -1,0 +1,34 @@
+"""How much may be open, and how long to insist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from worker.flow.batch import BatchPolicy
+    from worker.flow.breaker import BreakerPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class FlowPolicy:
+    """How much may be open, and how long to insist.
+
+    `records` and `size` (bytes as read) bound what is read and not settled, `parked` how many of those may wait for
+    the directory; `in_flight` bounds the posts. `attempts` is how often one record may fail while others pass before
+    it is dead-lettered; half as often, and a batch is split. `wait(n)` is the time in seconds before the n-th retry;
+    `retry_after` caps what an endpoint may ask for.
+    """
+
+    batch: BatchPolicy
+    breaker: BreakerPolicy
+    wait: Callable[[int], float]
+    records: int
+    size: int
+    parked: int
+    in_flight: int
+    attempts: int
+    retry_after: float
+    by_subscription: bool = False
