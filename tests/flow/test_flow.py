@@ -297,25 +297,6 @@ def _fails_while_others_pass(mart: Mart, first: int) -> None:
     mart.turn(FAIL, seconds=3)
 
 
-def test_a_late_answer_for_a_lane_that_has_ended_does_not_end_the_next_of_its_name() -> None:
-    """An isolated subscription rejoins while a slow post of it is out, and is isolated again before that ends."""
-    mart = Mart(Flow(policy(batch=2, in_flight=6, attempts=2)))
-    _fails_while_others_pass(mart, 0)
-    mart.read(10, 11, subscription="sick")
-    mart.now += 60
-    posts = [job for job in mart.flow.due(mart.now) if isinstance(job, Post)]
-    while len(posts) < 2:
-        mart.now += 60
-        posts += [job for job in mart.flow.due(mart.now) if isinstance(job, Post)]
-        if len(posts) == 1:
-            mart.read(20, 21, subscription="sick")
-            mart.flow.settle(Posted(posts.pop(), ACCEPT), mart.now)
-    mart.flow.settle(Posted(posts[0], ACCEPT), mart.now)
-    _fails_while_others_pass(mart, 30)
-    mart.flow.settle(Posted(posts[1], ACCEPT), mart.now)
-    mart.drain(ACCEPT)
-
-
 @pytest.mark.parametrize("by_subscription", [True, False])
 def test_a_lane_that_always_has_a_full_batch_does_not_starve_another(by_subscription: bool) -> None:  # noqa: FBT001
     mart = Mart(Flow(policy(batch=2, records=1000, in_flight=3, by_subscription=by_subscription)))
