@@ -30,6 +30,9 @@ POLL = 0.02
 REVOKE_BUDGET = 10.0
 """Seconds that a revocation waits at most for what is in flight: the whole group waits with it."""
 
+LAST_COMMIT = 2.0
+"""Seconds that the last commit has at least, whatever the drain has taken."""
+
 COMMIT_INTERVAL = 1.0
 """Seconds between commits while reading goes on."""
 
@@ -64,6 +67,7 @@ class Worker:
         self._directory: Directory | None = None
         self._stops = 0
         self._drained = False
+        self._closing = False
         self._committed_at = clock()
         self._marks: dict[tuple[str, ...], float] = {}
         self._sampler = Sampler(10)
@@ -83,6 +87,7 @@ class Worker:
             return self._finish()
         finally:
             self._publish("stopped")
+            self._closing = True  # what could be committed has been: a broker that is silent must not be waited for
             self._source.close()
             self._letters.close()
             self._courier.close()
@@ -147,14 +152,14 @@ class Worker:
         if now - self._committed_at < COMMIT_INTERVAL:
             return
         self._committed_at = now
-        self._commit(wait=False)
+        self._commit()
         self._publish(self._trouble(now))
 
-    def _commit(self, *, wait: bool) -> bool:
+    def _commit(self, *, again: bool = False) -> bool:
         self._flow.committed(dict.fromkeys(self._source.failed_commits()))
-        marks = self._flow.committable(again=wait)
+        marks = self._flow.committable(again=again)
         self._remember(marks)
-        return self._source.commit(marks, wait=wait)
+        return self._source.commit(marks, wait=False)
 
     def _remember(self, marks: Mapping[Claim, int]) -> None:
         self._flow.committed(marks)
@@ -177,12 +182,25 @@ class Worker:
             self._refresh()
             self._commit_when_due()
         self._drained = True
-        committed = self._commit(wait=True)
-        while not committed and self._stops == 1 and self._clock() < deadline:
-            self._source.read(0, POLL)  # a rebalance is under way: it must go on before a commit can pass
-            committed = self._commit(wait=True)
+        committed = self._commit_last(max(deadline, self._clock() + LAST_COMMIT))
         log.info("drain.ended", left=self._flow.open_records, committed=committed)
         return self._flow.idle and committed
+
+    def _commit_last(self, deadline: float) -> bool:
+        """Commit all that is settled, and wait for the broker's word; False if it has not come in time.
+
+        Waited for by polling: a rebalance under way must go on, or no commit passes, and a second signal be heard.
+        """
+        while self._clock() < deadline:
+            failed = not self._commit(again=True)
+            while self._source.committing and self._clock() < deadline:
+                self._source.read(0, POLL)
+                if self._stops > 1:
+                    deadline = min(deadline, self._clock() + LAST_COMMIT)
+            if not failed and not self._source.committing and not self._source.commits_failed:
+                return True
+            self._source.read(0, POLL)
+        return False
 
     # --- claims: called by the source while it reads ----------------------------------------------------------------
 
@@ -198,7 +216,8 @@ class Worker:
             if self._drained or self._stops > 1:
                 break
             self._collect(POLL)
-        marks = {claim: mark for claim, mark in self._flow.committable(again=True).items() if claim in claims}
+        found = {} if self._closing else self._flow.committable(again=True)
+        marks = {claim: mark for claim, mark in found.items() if claim in claims}
         self._remember(marks)
         self._flow.release(claims)
         log.info("partitions.revoked", partitions=_names(claims))

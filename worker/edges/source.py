@@ -61,6 +61,8 @@ class KafkaSource:
         self._paused = False
         self._resume = False
         self._failed_commits: list[Claim] = []
+        self.committing = 0
+        """Commits that the broker has not answered."""
         self.rebalances = 0
         self.errors: dict[str, int] = {}
         """Errors that librdkafka reported and goes on from, by name."""
@@ -219,6 +221,7 @@ class KafkaSource:
                 self._consumer.commit(offsets=offsets, asynchronous=False)
             else:
                 self._consumer.commit(offsets=offsets, asynchronous=True)
+                self.committing += 1
         except KafkaException as error:
             self._on_error(error.args[0])
             self._failed_commits.extend(owned)
@@ -230,7 +233,13 @@ class KafkaSource:
         failed, self._failed_commits = self._failed_commits, []
         return failed
 
+    @property
+    def commits_failed(self) -> bool:
+        """Whether there are commits to be offered again."""
+        return bool(self._failed_commits)
+
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        self.committing = max(0, self.committing - 1)
         for each in partitions or ():
             if error is not None or each.error is not None:
                 claim = self._claims.get((each.topic, each.partition))
