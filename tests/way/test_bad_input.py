@@ -11,6 +11,7 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.way.events import CONFLUENT, avro, body, confluent, custom, event
+from tests.way.raw_headers import produce, shipped_library
 from tests.way.stage import Stage, until
 from worker.sandbox.seed import seed
 from worker.sandbox.serve import running
@@ -187,3 +188,18 @@ def test_a_record_whose_headers_would_not_fit_is_dead_lettered_without_them(
     assert "__dlq.errors.message" not in headers[29_600]
     assert headers[29_600]["__dlq.errors.disposition"] == b"decode"
     assert headers[29_800] == {}
+
+
+@pytest.mark.kafka
+@pytest.mark.skipif(shipped_library() is None, reason="the Kafka client is built on the system's librdkafka")
+def test_a_header_whose_name_is_not_utf8_stops_neither_the_worker_nor_the_event(stage: Stage) -> None:
+    """The client library raises where such headers are asked for; C and Go write them."""
+    library = shipped_library()
+    assert library is not None
+    produce(library, stage.bootstrap, stage.topic, confluent(custom()), b"caf\xe9")
+    stage.produce([confluent(custom(start=1))], partition=0)
+    with stage.worker() as worker:
+        until(lambda: stage.sandbox.stats()["distinct"] == 2, "both events")
+        code, log = worker.stop()
+    assert code == 0, log
+    assert stage.committed() == 2

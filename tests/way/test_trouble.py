@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from tests.way.events import confluent, custom, event, many
 from tests.way.stage import Stage, WorkerProcess, until
+from worker.cli import UNAVAILABLE
 
 if TYPE_CHECKING:
     from tests.kafka.broker import Broker
@@ -30,7 +32,6 @@ def _drained(stage: Stage, worker: WorkerProcess, count: int = COUNT) -> None:
     until(lambda: stage.sandbox.stats()["distinct"] == count, f"{count} records")
     code, log = worker.stop()
     assert code == 0, log
-    assert stage.committed() == count
     assert stage.dead_letters(0, seconds=1) == []
 
 
@@ -58,6 +59,7 @@ def test_trouble_longer_than_the_poll_interval_loses_nothing_and_keeps_the_group
         until(lambda: worker.health("/readyz")[0] == httpx.codes.OK, "readiness")
         assert len(worker.lines("partitions.assigned")) == 1
         _drained(stage, worker)
+    assert stage.committed() == COUNT
 
 
 @pytest.mark.kafka
@@ -109,3 +111,23 @@ def test_a_data_mart_that_is_down_at_the_start_is_waited_for(stage: Stage) -> No
         assert worker.health("/startupz")[0] == httpx.codes.SERVICE_UNAVAILABLE
         stage.sandbox.heal()
         _drained(stage, worker, 1)
+
+
+@pytest.mark.kafka
+def test_a_topic_made_anew_ends_the_worker_and_the_next_gives_its_records_ids_of_their_own(
+    stage: Stage, broker: Broker
+) -> None:
+    """With the ids of the old topic, the data mart would take the new records for old ones, and keep none."""
+    stage.produce(map(confluent, many(100)), partition=0)
+    with stage.worker() as worker:
+        until(lambda: stage.committed() == 100, "all committed")
+        admin = AdminClient({"bootstrap.servers": stage.bootstrap})
+        admin.delete_topics([stage.topic])[stage.topic].result()
+        until(lambda: stage.topic not in admin.list_topics(timeout=5).topics, "the topic's end")
+        broker.create_topic(stage.topic, 4, {})
+        stage.produce(map(confluent, many(50)), partition=0)
+        until(lambda: worker.process.poll() is not None, "the worker's end")
+        assert worker.process.returncode == UNAVAILABLE, worker.log()
+        assert "the topic was made anew" in worker.log()
+    with stage.worker() as worker:
+        _drained(stage, worker, 150)

@@ -179,7 +179,10 @@ class KafkaSource:
         """An envelope of a message without error; `Any`, for the type says None of what only errors lack."""
         offset: int = message.offset()
         if offset < self._next.get(claim, 0):
-            claim = self._renew(claim)
+            raise SourceError(
+                f"{claim.topic}[{claim.partition}] went back from offset {self._next[claim]} to {offset}: the topic "
+                "was made anew, or cut. Its records need other scoring ids: start the worker again, to ask for them"
+            )
         self._next[claim] = offset + 1
         return Envelope(claim, offset, message.timestamp()[1], message.key(), message.value(), self._headers(message))
 
@@ -190,14 +193,6 @@ class KafkaSource:
         except (SystemError, UnicodeDecodeError):
             self.errors["headers_unreadable"] = self.errors.get("headers_unreadable", 0) + 1
             return ()
-
-    def _renew(self, claim: Claim) -> Claim:
-        """The partition went back (a topic made anew, a reset): what is open for the old claim must settle nothing."""
-        self._holder.lost([claim])
-        self._next.pop(claim, None)
-        renewed = self._claim(claim.topic, claim.partition)
-        self._holder.assigned([renewed])
-        return renewed
 
     def _claim(self, topic: str, partition: int) -> Claim:
         self._epoch += 1
