@@ -86,8 +86,8 @@ IMPURE_CALLS: Final = frozenset(
 FORBIDDEN: Final = {
     "a path of one machine": r"(?<![\w.])/(root|work|Users)/|(?<![\w.])/home/\w|/opt/wheel[s]",
     "a package registry's host": (
-        r"pypi\.(org|io)|pythonhosted\.|npmjs\.|repo1?\.maven\.|maven\.apache\.|search\.maven\.|deb\.debian\.|"
-        r"proxy\.golang\.|crates\.(io)"
+        r"p[y]pi\.(org|io)|python[h]osted\.|n[p]mjs\.|repo1?\.[m]aven\.|[m]aven\.apache\.|search\.[m]aven\.|[d]eb\.debian\.|"
+        r"proxy\.[g]olang\.|crates\.(io)"
     ),
     "a package index's address": r"(index-url|find-links|trusted-host)[ =]+\S*[/:]",
     "a document outside the repository": r"shared/(\w|-)+\.md",

@@ -118,7 +118,6 @@ class Target:
     deployment_id: str
     engine: str
     features: tuple[str, ...] = ()
-    logging_enabled: bool = True
 
 
 @_record_value

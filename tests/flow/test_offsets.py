@@ -27,8 +27,6 @@ def test_a_commit_never_passes_an_open_offset_and_misses_no_settled_one(
             still_open.remove(offset)
         expected = min(still_open, default=read)
         assert ledger.settled() == expected
-        assert ledger.oldest() == min(still_open, default=None)
-        assert ledger.next == read
         assert len(ledger) == len(still_open)
         assert ledger.committable() == (None if expected == committed else expected)
         if data.draw(st.booleans()):
@@ -50,7 +48,7 @@ def test_bytes_are_those_of_what_is_open(sizes: list[int]) -> None:
 
 def test_before_the_first_record_nothing_is_known() -> None:
     ledger = Ledger()
-    assert (ledger.next, ledger.settled(), ledger.committable(), ledger.oldest()) == (None, None, None, None)
+    assert (ledger.settled(), ledger.committable()) == (None, None)
 
 
 def test_a_failed_commit_is_offered_again() -> None:
@@ -70,7 +68,7 @@ def test_going_back_needs_a_new_claim(offset: int) -> None:
     ledger.begin(5, 1)
     with pytest.raises(ValueError, match="new claim"):
         ledger.begin(offset, 1)
-    assert (len(ledger), ledger.size, ledger.next) == (1, 1, 6)
+    assert (len(ledger), ledger.size, ledger.settled()) == (1, 1, 5)
 
 
 def test_an_offset_is_settled_once() -> None:

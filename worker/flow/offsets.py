@@ -29,11 +29,6 @@ class Ledger:
     def __len__(self) -> int:
         return len(self._open)
 
-    @property
-    def next(self) -> int | None:
-        """The offset that should be read next; None before the first record."""
-        return self._next
-
     def begin(self, offset: int, size: int) -> None:
         """Open `offset`, a record of `size` bytes.
 
@@ -62,10 +57,6 @@ class Ledger:
     def committed(self, mark: int | None) -> None:
         """Remember that `mark` was committed (None: that it is unknown, so that it is offered again)."""
         self._committed = mark
-
-    def oldest(self) -> int | None:
-        """The oldest open offset: what a commit waits for."""
-        return next(iter(self._open), None)
 
 
 class Ledgers:
