@@ -251,6 +251,8 @@ class Worker:
             return "directory"
         if not self._source.claims:
             return "no-partitions"
+        if self._flow.wants_directory and self._keeper.error and not self._flow.room:
+            return "directory"
         if self._flow.letter_error:
             return "dead-letter-topic"
         return self._flow.blocked(now)

@@ -346,3 +346,16 @@ def test_keys_and_headers_count_as_bytes_that_are_open() -> None:
     flow.assign([CLAIM])
     flow.begin([Envelope(CLAIM, 0, 0, b"k" * 10, b"v" * 100, [("h" * 5, b"x" * 1000), ("i", None)])])
     assert flow.open_bytes == 10 + 100 + 5 + 1000 + 1
+
+
+def test_one_subscriptions_outage_is_told_once_it_has_filled_all_room() -> None:
+    mart = Mart(Flow(policy(batch=4, records=40)))
+    for offset in range(0, 200, 2):
+        if mart.flow.room > 1:
+            mart.read(offset, subscription="sick")
+            mart.read(offset + 1, subscription="well")
+        mart.turn(lambda offsets: FAIL if any(each % 2 == 0 for each in offsets) else ACCEPT)
+    assert mart.flow.room < 2
+    mart.read(*range(1001, 1001 + 2 * mart.flow.room, 2), subscription="sick")
+    assert mart.flow.blocked(mart.now) == "server-error"
+    assert mart.letters == {}

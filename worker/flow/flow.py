@@ -89,7 +89,7 @@ class Flow:
 
     def blocked(self, now: float) -> str | None:
         """Why nothing is delivered at the moment, in a word: the halt, the outage, the hold; None where it flows."""
-        return self._posting.blocked(now)
+        return self._posting.blocked(now, full=self.room == 0)
 
     # --- partitions ---------------------------------------------------------------------------------------------
 

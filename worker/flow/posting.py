@@ -46,14 +46,18 @@ class Posting:
         breakers = [lane.breaker for lane in self._lanes]
         return not self._host.closed or (bool(breakers) and not any(breaker.closed for breaker in breakers))
 
-    def blocked(self, now: float) -> str | None:
-        """Why nothing is delivered at the moment, in a word: the halt, the outage, the hold; None where it flows."""
+    def blocked(self, now: float, *, full: bool) -> str | None:
+        """Why nothing is delivered at the moment, in a word: the halt, the hold, the outage; None where it flows.
+
+        `full`: no more can be read, so that the outage of one lane is everybody's.
+        """
         if self._host.reason:
             return self._host.reason
         if self._host.held(now) > 0:
             return "retry-after"
         reasons = [lane.breaker.reason for lane in self._lanes]
-        return reasons[0] if reasons and all(reasons) else None
+        shut = [reason for reason in reasons if reason is not None]
+        return shut[0] if shut and (full or len(shut) == len(reasons)) else None
 
     def add(self, row: Row, now: float) -> None:
         """Let a row wait to be posted."""
