@@ -87,7 +87,7 @@ class Worker:
             return self._finish()
         finally:
             self._publish("stopped")
-            self._closing = True  # what could be committed has been: a broker that is silent must not be waited for
+            self._closing = True  # nothing more is committed: a broker that is silent must not be waited for
             self._source.close()
             self._letters.close()
             self._courier.close()

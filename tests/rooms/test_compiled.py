@@ -193,29 +193,29 @@ def test_items_that_are_not_there_cost_nothing(schema: Any, count: int) -> None:
     assert time.process_time() - began < 0.1
 
 
+def read_and_measured(value: bytes) -> tuple[Any, int]:
+    """What was read, and the bytes of memory that it takes."""
+    tracemalloc.start()
+    try:
+        found = EVENTS(value, 0)
+        return found, tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("item", [b"\x00", b"\x0a\x00", b"\x04\x80\x01", b"\x08\x00", b"\x06" + b"\1" * 8])
 def test_memory_stays_in_proportion_to_the_bytes(item: bytes) -> None:
     count = 100_000 // len(item)
     table = b"\x02\x00" + b"\x02" + LONG(count) + item * count + b"\x00\x00\x00"
     value = b"\x00\x02a\x00\x00\x00\x00" + table + b"\x00\x00\x00" + b"\x00"
-    tracemalloc.start()
-    try:
-        found = EVENTS(value, 0)
-        used, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+    found, used = read_and_measured(value)
     assert len(found.request.values[0]) == count
     assert used < 66 * len(value)
 
 
 def test_rows_without_cells_take_no_more_than_a_list_each() -> None:
     value = b"\x00\x02a\x00\x00\x00\x00\x02\x00" + LONG(100_000) + b"\x00" * 100_000 + b"\x00\x00\x00\x00\x00" + b"\x00"
-    tracemalloc.start()
-    try:
-        found = EVENTS(value, 0)
-        used, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+    found, used = read_and_measured(value)
     assert len(found.request.values) == 100_000
     assert used < 66 * len(value)
 

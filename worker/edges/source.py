@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -64,7 +65,7 @@ class KafkaSource:
         self.committing = 0
         """Commits that the broker has not answered."""
         self.rebalances = 0
-        self.errors: dict[str, int] = {}
+        self.errors: Counter[str] = Counter()
         """Errors that librdkafka reported and goes on from, by name."""
         self._consumer = client(Consumer, self._settings())
         self._subscribed = False
@@ -191,7 +192,7 @@ class KafkaSource:
         try:
             return message.headers() or ()
         except (SystemError, UnicodeDecodeError):
-            self.errors["headers_unreadable"] = self.errors.get("headers_unreadable", 0) + 1
+            self.errors["headers_unreadable"] += 1
             return ()
 
     def _claim(self, topic: str, partition: int) -> Claim:
@@ -235,11 +236,8 @@ class KafkaSource:
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         self.committing = max(0, self.committing - 1)
-        for each in partitions or ():
-            if error is not None or each.error is not None:
-                claim = self._claims.get((each.topic, each.partition))
-                if claim is not None:
-                    self._failed_commits.append(claim)
+        failed = [each for each in partitions or () if error is not None or each.error is not None]
+        self._failed_commits += self._held(failed)
 
     # --- rebalance, on the reading thread -------------------------------------------------------------------------
 
@@ -251,15 +249,20 @@ class KafkaSource:
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         with _Kept(self):
-            claims = [claim for each in partitions if (claim := self._claims.get((each.topic, each.partition)))]
+            claims = self._held(partitions)
             self.commit(self._holder.revoked(claims), wait=True)
             self._forget(claims)
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         with _Kept(self):
-            claims = [claim for each in partitions if (claim := self._claims.get((each.topic, each.partition)))]
+            claims = self._held(partitions)
             self._holder.lost(claims)
             self._forget(claims)
+
+    def _held(self, partitions: list[TopicPartition]) -> list[Claim]:
+        """The claims on those of these partitions that are owned."""
+        found = (self._claims.get((each.topic, each.partition)) for each in partitions)
+        return [claim for claim in found if claim is not None]
 
     def _forget(self, claims: Collection[Claim]) -> None:
         for claim in claims:
@@ -267,7 +270,7 @@ class KafkaSource:
             self._next.pop(claim, None)
 
     def _on_error(self, error: KafkaError) -> None:
-        self.errors[error.name()] = self.errors.get(error.name(), 0) + 1
+        self.errors[error.name()] += 1
         if error.fatal():
             self._failure = KafkaException(error)
 

@@ -116,7 +116,7 @@ class Lane:
             if taken and size > policy.size:
                 break
             taken.append(self.rows.popleft())
-        self._size = sum(len(row.payload) for row in self.rows)
+        self._size -= sum(len(row.payload) for row in taken)
         return Batch(taken)
 
     def take_all(self) -> list[Row]:

@@ -164,7 +164,7 @@ class Posting:
         self._host.ended(probe=post.host_probe)
         if lane.breaker.failed(answer.reason, now, probe=post.lane_probe):
             self._account.notice("circuit.opened", lane=lane.key, reason=answer.reason)
-        own = batch.last_failed is not None and lane.accept_started > batch.last_failed
+        own = _contradicted(post)
         batch = replace(
             batch,
             contradicted=batch.contradicted + own,
@@ -231,7 +231,7 @@ class Posting:
     def _refused_at_edge(self, post: Post, answer: Answer, now: float) -> None:
         """A firewall refuses a record's text only where it lets others pass; else it refuses us."""
         batch = post.batch
-        own = batch.last_failed is not None and post.lane.accept_started > batch.last_failed
+        own = _contradicted(post)
         post = replace(post, batch=replace(batch, last_failed=now))
         if own or len(batch.rows) > 1:
             self._end_probe(post)
@@ -253,6 +253,12 @@ class Posting:
 
     def _hold(self, seconds: float, now: float) -> None:
         self._host.hold(now + min(seconds, self._policy.retry_after))
+
+
+def _contradicted(post: Post) -> bool:
+    """Whether others have passed since the batch failed before, so that its failure is its own."""
+    failed = post.batch.last_failed
+    return failed is not None and post.lane.accept_started > failed
 
 
 def _rejection(batch: Batch, answer: Answer) -> Rejection:
