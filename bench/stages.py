@@ -29,7 +29,7 @@ from worker.flow.flow import Flow
 from worker.flow.jobs import Post, Posted
 from worker.flow.verdict import Verdict
 from worker.mart.client import MartClient, token_source
-from worker.model import Normal, Row, Target
+from worker.model import Event, Normal, Row, Target
 from worker.rooms import validate
 from worker.rooms.decode import Decoder
 from worker.rooms.encode import encode
@@ -39,7 +39,7 @@ from worker.rooms.normalise import normalise
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from worker.model import Claim, Envelope, Event
+    from worker.model import Claim, Envelope
     from worker.rooms.directory import Directory
 
 PATIENCE: Final = 60
@@ -146,7 +146,8 @@ class Profile:
 
     def _rooms(self, chunk: list[Envelope]) -> list[Row]:
         with self.clock.stage("decode"):
-            decoded, _ = self._decoder.decode(chunk)
+            read = [(envelope, self._decoder.event(envelope)) for envelope in chunk]
+        decoded = [(envelope, event) for envelope, event in read if isinstance(event, Event)]
         with self.clock.stage("validate, resolve"):
             targets = [_target(event, self._directory) for _, event in decoded]
         with self.clock.stage("normalise"):

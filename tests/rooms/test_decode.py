@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tests.way.events import CONFLUENT, SCHEMA, avro, body, confluent, custom, event
 from worker.edges.schemas import load_schemas, reader_schema
-from worker.model import Body, Claim, Envelope, Event, Refusal, Rejection, Table
+from worker.model import Body, Claim, Envelope, Event, Refusal, Table
 from worker.rooms import validate
 from worker.rooms.decode import Decoder, SchemaBook
 from worker.rooms.framing import SchemaId, TopicSchema
@@ -36,9 +36,7 @@ def envelope(value: bytes | None, claim: Claim = FRAMED) -> Envelope:
 
 
 def decode(value: bytes | None, claim: Claim = FRAMED, decoder: Decoder = DECODER) -> Event | Refusal:
-    passed, rejected = decoder.decode([envelope(value, claim)])
-    assert len(passed) + len(rejected) == 1
-    return passed[0][1] if passed else rejected[0].refusal
+    return decoder.event(envelope(value, claim))
 
 
 def decoded(value: bytes | None, claim: Claim = FRAMED, decoder: Decoder = DECODER) -> Event:
@@ -195,13 +193,14 @@ def test_a_valid_event_with_bytes_changed_never_raises(data: st.DataObject) -> N
         validate.refusal(found)
 
 
-def test_neighbours_in_a_chunk_do_not_touch_each_other_and_keep_their_order() -> None:
+def test_a_record_does_not_touch_those_that_are_read_after_it() -> None:
     values = [confluent(custom(start=0)), None, b"\x07", confluent(custom(start=1)), confluent(custom())[:-1]]
     envelopes = [Envelope(FRAMED, offset, -1, None, value, ()) for offset, value in enumerate(values)]
-    passed, rejected = DECODER.decode(envelopes)
-    assert [each.offset for each, _ in passed] == [0, 3]
-    assert [each.envelope.offset for each in rejected] == [1, 2, 4]
-    assert all(isinstance(each, Rejection) and each.envelope is envelopes[each.envelope.offset] for each in rejected)
+    found = {each.offset: DECODER.event(each) for each in envelopes}
+    assert [offset for offset, each in found.items() if isinstance(each, Event)] == [0, 3]
+    assert [offset for offset, each in found.items() if isinstance(each, Refusal)] == [1, 2, 4]
+    for offset in (0, 3):
+        assert found[offset] == DECODER.event(envelopes[offset])
 
 
 def test_no_refusal_tells_of_the_value() -> None:

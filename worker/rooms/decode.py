@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from worker.model import Disposition, Envelope, Event, Refusal, Rejection
+from worker.model import Disposition, Envelope, Event, Refusal
 from worker.rooms.framing import (
     CONFLUENT_SIZE,
     Framed,
@@ -18,7 +18,7 @@ from worker.rooms.framing import (
 from worker.rooms.writer_schema import Reader, TrailingBytesError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +51,6 @@ class Decoder:
 
     schemas: SchemaBook
     limit: int
-
-    def decode(self, envelopes: Iterable[Envelope]) -> tuple[list[tuple[Envelope, Event]], list[Rejection]]:
-        """Decode a chunk; records that cannot be are rejected as `decode`, `schema` or `too-large`."""
-        passed: list[tuple[Envelope, Event]] = []
-        rejected: list[Rejection] = []
-        for envelope in envelopes:
-            event = self.event(envelope)
-            if isinstance(event, Event):
-                passed.append((envelope, event))
-            else:
-                rejected.append(Rejection(envelope, event))
-        return passed, rejected
 
     def event(self, envelope: Envelope) -> Event | Refusal:
         """The event of one record, or why it has none."""
