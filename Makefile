@@ -12,7 +12,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-ver
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test lint format bench kafka lock clean
+.PHONY: help demo test lint format bench chaos mutants kafka lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,13 @@ format: $(VENV)/.dev ## put the code into the project's format
 
 bench: $(VENV)/.dev ## measure the worker against a naive loop
 	@$(BIN)/python -m bench $(ARGS)
+
+chaos: $(VENV)/.dev ## play the reliability scenarios (ARGS=--full: at the promised sizes)
+	@$(BIN)/python -m tests.kafka --fetch
+	@$(BIN)/python -m chaos $(ARGS)
+
+mutants: $(VENV)/.dev ## put deliberate defects into copies of the tree; each must be caught by a test
+	@$(BIN)/python -m mutants $(ARGS)
 
 kafka: $(VENV)/.dev ## run a real broker in the foreground, to try things
 	@$(BIN)/python -m tests.kafka

@@ -206,7 +206,8 @@ def test_check_is_content_where_all_is_well(place: dict[str, str]) -> None:
     done = command("check", **place)
     assert done.code == OK, done.out
     assert done.err == ""
-    names = ["settings", "schemas", "broker", "topic", "dead-letter topic", "token", "data mart", "directory"]
+    kafka = ["broker", "topic", "dead-letter topic", "dead-letter limits", "flood guard"]
+    names = ["settings", "schemas", *kafka, "token", "data mart", "directory"]
     assert list(done.lines) == names
     assert all(text.startswith("ok ") for text in done.lines.values())
     assert "k3y" not in done.out

@@ -22,14 +22,30 @@ ROOT: Final = Path(__file__).parents[1]
 PACKAGE: Final = ROOT / "worker"
 
 EVERYTHING: Final = frozenset(
-    {"checks", "compose", "config", "edges", "flow", "mart", "model", "preview", "rooms", "run", "telemetry"}
+    {
+        "checks",
+        "compose",
+        "config",
+        "edges",
+        "flow",
+        "group_stop",
+        "librdkafka",
+        "mart",
+        "model",
+        "preview",
+        "rooms",
+        "run",
+        "showing",
+        "telemetry",
+    }
 )
 
 # What each part of `worker` may import, beside itself; a name stands for all that is in it. A part that is not
 # listed may import nothing, so that a new one has to be given its place here.
 ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "model": frozenset(),
-    "config": frozenset(),
+    "librdkafka": frozenset(),
+    "config": frozenset({"librdkafka"}),
     "rooms": frozenset({"model"}),
     "flow": frozenset({"model"}),
     "telemetry": frozenset({"config", "model"}),
@@ -41,6 +57,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
             "model",
             "telemetry",
             # the values that an edge takes and gives: jobs and answers, and the tables it fills for the rooms
+            "flow.flood",
             "flow.jobs",
             "flow.verdict",
             "rooms.decode",
@@ -51,6 +68,8 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
         }
     ),
     "preview": frozenset({"model", "rooms"}),
+    "showing": EVERYTHING,
+    "group_stop": EVERYTHING,
     "run": EVERYTHING,
     "compose": EVERYTHING,
     "checks": EVERYTHING,

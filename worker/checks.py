@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, Producer
 
-from worker.edges.cluster import ClientError, Cluster, ClusterError, client, describe
+from worker.edges.cluster import ClientError, Cluster, ClusterError, client, describe, limits
+from worker.edges.deadletter import added_bytes, producer_settings
 from worker.edges.directory import fetch_directory
 from worker.edges.schemas import SchemaDirectoryError, load_schemas
+from worker.edges.stop_note import StopNote
 from worker.mart.client import MartClient, MartError, token_source
 from worker.mart.token import TokenError, TokenSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from worker.config import Settings
+    from worker.config import Kafka, Settings
+    from worker.edges.cluster import Limits
+
+LIMITS = "dead-letter limits"
+"""The name of what is found of topics' limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ def _schemas(settings: Settings) -> Finding:
 def _kafka(settings: Settings) -> Iterator[Finding]:
     try:
         client(Consumer, {"group.id": settings.kafka.group_id, **settings.kafka.consumer}).close()
-        client(Producer, dict(settings.kafka.producer))
+        client(Producer, producer_settings(settings.kafka) | {"bootstrap.servers": ""})
     except ClientError as error:
         yield _bad("kafka settings", str(error), configuration=True)
         return
@@ -73,6 +80,9 @@ def _kafka(settings: Settings) -> Iterator[Finding]:
         yield _topic("topic", topic, cluster)
     for topic in letters:
         yield _topic("dead-letter topic", topic, cluster)
+    if all(cluster.partitions.values()):
+        yield from _limits(settings)
+    yield _flood_guard(settings.kafka)
 
 
 def _topic(name: str, topic: str, cluster: Cluster) -> Finding:
@@ -80,6 +90,78 @@ def _topic(name: str, topic: str, cluster: Cluster) -> Finding:
     if count:
         return _good(name, f"{topic}, partitions: {count}")
     return _bad(name, f"{topic} does not exist: create it, the worker never does")
+
+
+def _limits(settings: Settings) -> Iterator[Finding]:
+    """Whether every record that a topic of events may hold can be dead-lettered: else one could hold its partition."""
+    kafka = settings.kafka
+    letters = {topic: settings.dead_letter_topic(topic) for topic in kafka.topics}
+    try:
+        found = limits(kafka, sorted({*letters, *letters.values()}))
+    except ClusterError as error:
+        yield _good(LIMITS, f"not compared with those of {', '.join(letters)}: {error}")
+        return
+    for topic, letter in letters.items():
+        faults = [*_sizes(kafka, topic, found[topic], letter, found[letter]), *_keeping(kafka, letter, found[letter])]
+        yield from faults or [_good(LIMITS, _fits(kafka, topic, found[topic], letter, found[letter]))]
+
+
+def _sizes(kafka: Kafka, topic: str, source: Limits, letter: str, target: Limits) -> Iterator[Finding]:
+    """Limits that a record of the largest size does not pass, even without any header that explains it."""
+    wanted = source.message_bytes + added_bytes(topic, kafka.group_id)
+    lost = f"a record of {topic} may have {source.message_bytes} bytes, and one that is too large is held for ever"
+    if target.message_bytes < source.message_bytes:
+        way = f"set it to at least {wanted} ({_alter(kafka, letter, 'max.message.bytes', wanted)})"
+        yield _bad(LIMITS, f"max.message.bytes of {letter} is {target.message_bytes}; {lost}: {way}")
+    own = int(producer_settings(kafka)["message.max.bytes"])
+    if own < source.message_bytes:
+        way = f"leave it out, or set it to at least {wanted}"
+        yield _bad(LIMITS, f"message.max.bytes of kafka.producer is {own}; {lost}: {way}", configuration=True)
+
+
+def _keeping(kafka: Kafka, letter: str, target: Limits) -> Iterator[Finding]:
+    """What else would make a topic refuse letters, or lose them."""
+    if target.min_insync_replicas > target.replicas:
+        way = _alter(kafka, letter, "min.insync.replicas", target.replicas)
+        text = f"min.insync.replicas of {letter} is {target.min_insync_replicas}, but it has {target.replicas} replicas"
+        yield _bad(LIMITS, f"{text}: every letter would be refused; lower it ({way})")
+    if target.compacted:
+        way = _alter(kafka, letter, "cleanup.policy", "delete")
+        text = "letters without a key would be refused, and of those with one key only the last kept"
+        yield _bad(LIMITS, f"{letter} is compacted: {text}; set cleanup.policy to delete ({way})")
+
+
+def _fits(kafka: Kafka, topic: str, source: Limits, letter: str, target: Limits) -> str:
+    """All records fit; what is to be known beside that."""
+    texts = [f"{letter} takes every record of {topic}"]
+    wanted = source.message_bytes + added_bytes(topic, kafka.group_id)
+    if target.message_bytes < wanted:
+        texts.append(
+            f"the largest without what explains them and gives a redrive the same scoring id: for that set "
+            f"max.message.bytes to {wanted} ({_alter(kafka, letter, 'max.message.bytes', wanted)})"
+        )
+    shorter = target.retention_ms >= 0 and not 0 <= source.retention_ms <= target.retention_ms
+    if shorter and not target.by_log_time:
+        way = _alter(kafka, letter, "retention.ms", -1)
+        texts.append(f"it keeps them less long than {topic} does, counted from the record's own time ({way})")
+    return "; ".join(texts)
+
+
+def _alter(kafka: Kafka, topic: str, name: str, value: object) -> str:
+    """The command of Kafka's own tools that sets a topic's setting."""
+    entity = f"--entity-type topics --entity-name {topic}"
+    return f"kafka-configs --bootstrap-server {kafka.bootstrap_servers} --alter {entity} --add-config {name}={value}"
+
+
+def _flood_guard(kafka: Kafka) -> Finding:
+    try:
+        stop = StopNote(kafka, time.monotonic).read_now()
+    except ClusterError as error:
+        return _bad("flood guard", str(error))
+    if stop is None:
+        return _good("flood guard", "not stopped")
+    cause = f"{stop.refused} of {stop.of} records were refused as {stop.code}"
+    return _bad("flood guard", f"stopped since {stop.at}: {cause}; mend the cause, then payload-worker resume")
 
 
 def _mart(settings: Settings) -> Iterator[Finding]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
 from enum import StrEnum
@@ -34,9 +36,21 @@ ConfigFile = Annotated[
 ]
 
 
-def main() -> None:
-    """Run the command line."""
-    app()
+def main() -> NoReturn:
+    """Run the command line, and end the process with its exit code.
+
+    Without the interpreter's own end: a thread of librdkafka that is still there then may crash it, one time in fifty,
+    and the exit code, which supervisors go by, would be a segmentation fault's.
+    """
+    try:
+        app()
+        code = OK
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(bool(end.code))
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # whoever read from it may have gone
+            stream.flush()
+    os._exit(code)
 
 
 @app.command()
@@ -85,6 +99,25 @@ def check(config: ConfigFile = None) -> None:
         if not finding.good:
             code = max(code, CONFIG if finding.configuration else UNAVAILABLE)
     raise typer.Exit(code)
+
+
+@app.command()
+def resume(config: ConfigFile = None) -> None:
+    """End a stop of the flood guard, for all workers of the group; they go on within seconds."""
+    from worker.edges.cluster import ClientError, ClusterError
+    from worker.edges.stop_note import StopNote
+
+    settings = _settings(config)
+    try:
+        stop = StopNote(settings.kafka, time.monotonic).clear()
+    except ClientError as error:
+        _fail(CONFIG, error)
+    except ClusterError as error:
+        _fail(UNAVAILABLE, error)
+    if stop is None:
+        typer.echo(f"the group {settings.kafka.group_id} was not stopped")
+    else:
+        typer.echo(f"resumed: the group had stopped at {stop.at}, for {stop.refused} of {stop.of} were {stop.code}")
 
 
 class EngineName(StrEnum):

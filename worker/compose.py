@@ -12,10 +12,13 @@ from worker.edges.deadletter import DeadLetters
 from worker.edges.directory import DirectoryKeeper
 from worker.edges.schemas import load_schemas
 from worker.edges.source import KafkaSource
+from worker.edges.stop_note import StopNote
 from worker.flow.batch import BatchPolicy
 from worker.flow.breaker import BreakerPolicy
+from worker.flow.flood import FloodPolicy
 from worker.flow.flow import Flow
 from worker.flow.policy import FlowPolicy
+from worker.group_stop import GroupStop
 from worker.mart.client import MartClient, token_source
 from worker.mart.token import FetchedToken
 from worker.rooms.decode import Decoder
@@ -45,7 +48,9 @@ def compose(settings: Settings, clock: Callable[[], float]) -> Worker:
     schemas = load_schemas(settings.schemas.directory, settings.schemas.bare)
     cluster = describe(kafka, kafka.topics)
     cluster.require(kafka.topics)
-    tokens = token_source(mart)
+    flow, tokens = Flow(flow_policy(settings)), token_source(mart)
+    group_stop = GroupStop(flow, StopNote(kafka, clock))
+    group_stop.read_now()
     return Worker(
         make_source=lambda worker: KafkaSource(kafka, worker, clock),
         suite=Suite(
@@ -53,10 +58,11 @@ def compose(settings: Settings, clock: Callable[[], float]) -> Worker:
             Identity(cluster.id, cluster.topic_ids),
             settings.limits.record_bytes,
         ),
-        flow=Flow(flow_policy(settings)),
+        flow=flow,
         courier=Courier(mart, tokens, settings.delivery.in_flight),
         letters=DeadLetters(kafka, settings.dead_letter_topic),
         keeper=DirectoryKeeper(MartClient(mart, tokens), mart.refresh_seconds, clock),
+        group_stop=group_stop,
         token_fetches=lambda: tokens.fetches if isinstance(tokens, FetchedToken) else 0,
         drain=settings.delivery.drain_seconds,
         clock=clock,
@@ -65,11 +71,12 @@ def compose(settings: Settings, clock: Callable[[], float]) -> Worker:
 
 def flow_policy(settings: Settings) -> FlowPolicy:
     """The flow's bounds and patience as the settings have them."""
-    batch, delivery, limits = settings.batch, settings.delivery, settings.limits
+    batch, delivery, limits, flood = settings.batch, settings.delivery, settings.limits, settings.flood_guard
     wait = full_jitter(FIRST_WAIT, delivery.retry_wait_max_seconds)
     return FlowPolicy(
         batch=BatchPolicy(batch.records, batch.bytes, batch.linger_ms / 1000),
         breaker=BreakerPolicy(BREAKER_FAILURES, wait),
+        flood=FloodPolicy(flood.share, flood.records, flood.unknown_asset_records),
         wait=wait,
         records=limits.records,
         size=limits.bytes,

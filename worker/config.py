@@ -6,11 +6,10 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -27,63 +26,17 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from worker.librdkafka import SECRET, Librdkafka
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PREFIX = "PAYLOAD_WORKER_"
 MIB = 1024 * 1024
 
-_KEPT = "the worker commits what is settled, and nothing else"
-_ACKNOWLEDGED = "a dead-lettered record counts once all replicas have acknowledged it"
-_GUARANTEE = {
-    "enable.auto.commit": _KEPT,
-    "enable.auto.offset.store": _KEPT,
-    "group.protocol.type": "librdkafka fixes it",
-    "group.id": "set kafka.group_id",
-    "bootstrap.servers": "set kafka.bootstrap_servers",
-    "metadata.broker.list": "set kafka.bootstrap_servers",
-    "delivery.report.only.error": _ACKNOWLEDGED,
-    "enable.idempotence": _ACKNOWLEDGED,
-    "acks": _ACKNOWLEDGED,
-    "request.required.acks": _ACKNOWLEDGED,
-    "transactional.id": "the worker uses no transactions",
-}
-_CLASSIC_ONLY = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy")
-_UNDERSCORED = frozenset({"log_level"})
-"""Names of librdkafka that have an underscore."""
-_SECRET = re.compile(r"password|secret|\.pem$|\.key$|token|userinfo")
-
 
 class ConfigError(Exception):
     """Settings that cannot be used; the message has one line for each fault."""
-
-
-def _dotted(found: Any, prefix: str = "") -> Any:
-    """Names of librdkafka, which are dotted, from TOML's nested tables and from the environment's underscores."""
-    if not isinstance(found, dict):
-        return found
-    flat: dict[str, Any] = {}
-    for key, value in found.items():
-        name = prefix + (key if key in _UNDERSCORED else key.replace("_", "."))
-        flat |= _dotted(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return flat
-
-
-def _allowed(found: Any) -> Any:
-    flat = _dotted(found)
-    if not isinstance(flat, dict):
-        return flat
-    for name in flat:
-        if name in _GUARANTEE:
-            raise ValueError(f"{name} cannot be set: {_GUARANTEE[name]}")
-        if name.startswith("on.") or name.endswith(".cb"):
-            raise ValueError(f"{name} cannot be set: callbacks are the worker's")
-        if name in _CLASSIC_ONLY and flat.get("group.protocol") == "consumer":
-            raise ValueError(f"{name} is the broker's to set with group.protocol=consumer (KIP-848)")
-    return flat
-
-
-Librdkafka = Annotated[dict[str, str | int | float | bool], BeforeValidator(_allowed)]
 
 
 class _Section(BaseModel):
@@ -102,7 +55,7 @@ class Kafka(_Section):
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
             masked = isinstance(value, dict)
-            yield name, {key: "**********" if _SECRET.search(key) else value[key] for key in value} if masked else value
+            yield name, {key: "**********" if SECRET.search(key) else value[key] for key in value} if masked else value
 
 
 class DeadLetter(_Section):
@@ -180,6 +133,14 @@ class Limits(_Section):
     record_bytes: int = Field(default=4 * MIB, ge=1024)
 
 
+class FloodGuard(_Section):
+    """When everything stops: a `share` of the last `records` refused for one reason; unknown assets count apart."""
+
+    share: float = Field(default=0.5, gt=0, le=1)
+    records: int = Field(default=2_000, ge=2)
+    unknown_asset_records: int = Field(default=20_000, ge=2)
+
+
 class Http(_Section):
     """Where `/livez`, `/readyz` and `/metrics` answer; port 0: any free one, logged at the start."""
 
@@ -212,6 +173,7 @@ class Settings(BaseSettings):
     batch: Batch = Batch()
     delivery: Delivery = Delivery()
     limits: Limits = Limits()
+    flood_guard: FloodGuard = FloodGuard()
     http: Http = Http()
     log: Log = Log()
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 T = TypeVar("T")
+Wanted = tuple["str | None", str, "str | None"]
+"""What an event names: binding, asset, deployment."""
 
 
 @dataclass_transform(frozen_default=True)
@@ -177,7 +179,7 @@ class Rejection:
     """A record that goes to the dead-letter topic, and why.
 
     `status` and `body` are the data mart's last answer where it was the data mart that refused (body cut to 1 KiB);
-    `attempts` counts the posts that held this record.
+    `attempts` counts the posts that held this record. `wanted` is what the directory does not know, if it is that.
     """
 
     envelope: Envelope
@@ -185,3 +187,4 @@ class Rejection:
     attempts: int = 0
     status: int | None = None
     body: str | None = None
+    wanted: Wanted | None = None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from worker.flow.jobs import Letter, Lettered, Posted
+from worker.showing import Parts, reading, trouble
 from worker.telemetry import Reading, Sampler
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from worker.edges.directory import DirectoryKeeper
     from worker.edges.source import KafkaSource
     from worker.flow.flow import Flow
+    from worker.group_stop import GroupStop
     from worker.model import Claim, Envelope, Rejection
     from worker.rooms.directory import Directory
     from worker.rooms.suite import Suite
@@ -51,6 +53,7 @@ class Worker:
         courier: Courier,
         letters: DeadLetters,
         keeper: DirectoryKeeper,
+        group_stop: GroupStop,
         token_fetches: Callable[[], int],
         drain: float,
         clock: Callable[[], float] = time.monotonic,
@@ -60,7 +63,7 @@ class Worker:
         self._courier = courier
         self._letters = letters
         self._keeper = keeper
-        self._token_fetches = token_fetches
+        self._group_stop = group_stop
         self._drain = drain
         self._clock = clock
         self._source = make_source(self)
@@ -70,6 +73,7 @@ class Worker:
         self._closing = False
         self._committed_at = clock()
         self._marks: dict[tuple[str, ...], float] = {}
+        self._parts = Parts(flow, self._source, keeper, token_fetches, self._marks)
         self._sampler = Sampler(10)
         self.reading = Reading(clock(), "starting", started=False)
 
@@ -87,6 +91,7 @@ class Worker:
             return self._finish()
         finally:
             self._publish("stopped")
+            self._group_stop.close()
             self._closing = True  # nothing more is committed: a broker that is silent must not be waited for
             self._source.close()
             self._letters.close()
@@ -102,6 +107,7 @@ class Worker:
             self._take(self._source.read(room, POLL if room else 0))
         self._deliver(wait=0 if room else POLL)
         self._refresh()
+        self._group_stop.step()
         self._commit_when_due()
 
     def _take(self, envelopes: Collection[Envelope]) -> None:
@@ -139,9 +145,10 @@ class Worker:
                 log.warning("directory.stale", error=self._keeper.error)
             return
         self._directory = directory
-        waiting = [rejection.envelope for rejection in self._flow.unpark(directory.begun)]
-        passed = self._suite.walk(waiting, directory)
-        refused = passed.rejected + passed.unknown
+        waiting = self._flow.unpark(directory.begun)
+        passed = self._suite.walk([rejection.envelope for rejection in waiting], directory)
+        self._flow.still_unknown(passed.unknown, directory.begun)
+        refused = passed.rejected + _explained(passed.unknown, waiting)
         self._flow.admit(passed.rows, refused, self._clock())
         self._report(refused)
 
@@ -153,7 +160,9 @@ class Worker:
             return
         self._committed_at = now
         self._commit()
-        self._publish(self._trouble(now))
+        self._flow.look(now)
+        self._source.hold(self._flow.crowded)
+        self._publish(trouble(self._parts, self._directory, now))
 
     def _commit(self, *, again: bool = False) -> bool:
         self._flow.committed(dict.fromkeys(self._source.failed_commits()))
@@ -180,6 +189,7 @@ class Worker:
             self._source.read(0, 0)
             self._deliver(POLL)
             self._refresh()
+            self._group_stop.step()
             self._commit_when_due()
         self._drained = True
         committed = self._commit_last(max(deadline, self._clock() + LAST_COMMIT))
@@ -246,51 +256,8 @@ class Worker:
                     held_back=held,
                 )
 
-    def _trouble(self, now: float) -> str | None:
-        if self._directory is None:
-            return "directory"
-        if not self._source.claims:
-            return "no-partitions"
-        if self._flow.wants_directory and self._keeper.error and not self._flow.room:
-            return "directory"
-        if self._flow.letter_error:
-            return "dead-letter-topic"
-        return self._flow.blocked(now)
-
     def _publish(self, ready: str | None) -> None:
-        now = self._clock()
-        flow, tally = self._flow, self._flow.account.tally
-        self.reading = Reading(
-            now,
-            ready,
-            {
-                "records_consumed": {(): tally.consumed},
-                "records_delivered": {(): tally.delivered},
-                "records_duplicate": {(): tally.duplicates},
-                "records_rejected": _labelled(tally.rejected),
-                "records_deadlettered": _labelled(tally.lettered),
-                "dead_letter_failures": {(): tally.letter_failures},
-                "http_requests": _labelled(tally.posts),
-                "http_retries": _labelled(tally.retries),
-                "token_refresh": {(): self._token_fetches()},
-                "directory_fetches": {(): self._keeper.fetches},
-                "rebalances": {(): self._source.rebalances},
-                "kafka_errors": _labelled(self._source.errors),
-            },
-            {
-                "records_in_flight": {(): flow.open_records},
-                "inflight_bytes": {(): flow.open_bytes},
-                "posts_in_flight": {(): flow.posts_in_flight},
-                "circuit_state": {(): 1 if flow.blocked(now) else 0},
-                "partitions_assigned": {(): len(self._source.claims)},
-                "consumer_lag_messages": {
-                    (claim.topic, str(claim.partition)): lag for claim, lag in self._source.lag().items()
-                },
-                "commit_offset": dict(self._marks),
-                "directory_subscriptions": {(): self._directory.subscriptions if self._directory else 0},
-            },
-            started=self._directory is not None,
-        )
+        self.reading = reading(self._parts, self._directory, ready, self._clock())
 
 
 def quiet_collector() -> None:
@@ -316,8 +283,10 @@ def stop_on_signals(worker: Worker) -> list[int]:
     return received
 
 
-def _labelled(counts: Mapping[str, int]) -> dict[tuple[str, ...], float]:
-    return {(str(name),): count for name, count in counts.items()}
+def _explained(unknown: Collection[Rejection], waiting: Collection[Rejection]) -> list[Rejection]:
+    """What the new directory does not know either: where the data mart itself had said so, its answer explains more."""
+    told = {id(each.envelope): each for each in waiting if each.status is not None}
+    return [told.get(id(each.envelope), each) for each in unknown]
 
 
 def _names(claims: Collection[Claim]) -> list[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from worker import __version__
 from worker.config import Kafka
-from worker.edges.deadletter import DeadLetters
+from worker.edges.deadletter import LOOKUP_INTERVAL, DeadLetters, added_bytes
 from worker.flow.jobs import Letter, Lettered
 from worker.model import Claim, Disposition, Envelope, Refusal, Rejection
 
@@ -20,11 +22,15 @@ if TYPE_CHECKING:
     from tests.conftest import TopicFactory
     from tests.kafka.broker import Broker
 
-    Writer = Callable[[str], DeadLetters]
+    Writer = Callable[..., DeadLetters]
 
 REFUSAL = Refusal(Disposition.REJECTED, "rejected", "the data mart answered 400")
 KIP, OWN = "__dlq.errors.", "payload-worker."
 NOON = 1_560_250_800_000
+
+
+def envelope_of(topic: str) -> Envelope:
+    return Envelope(Claim(topic, 0), 1, NOON, None, b"value", ())
 
 
 def letter(
@@ -74,8 +80,9 @@ def writer(broker: Broker) -> Iterator[Writer]:
     """Makes writers to a topic of the session's broker."""
     made: list[DeadLetters] = []
 
-    def make(topic: str) -> DeadLetters:
-        made.append(DeadLetters(Kafka(bootstrap_servers=broker.bootstrap, group_id="g"), lambda _: topic))
+    def make(topic: str, clock: Callable[[], float] = time.monotonic) -> DeadLetters:
+        kafka = Kafka(bootstrap_servers=broker.bootstrap, group_id="g")
+        made.append(DeadLetters(kafka, lambda _: topic, clock=clock))
         return made[-1]
 
     yield make
@@ -157,7 +164,7 @@ def test_a_record_that_its_headers_make_too_large_loses_headers_and_never_itself
     letters = writer(topic)
     sizes = (9_000, 9_600, 9_850)
     for size in sizes:
-        letters.send(letter(b"x" * size, headers=(), body="b" * 300))
+        letters.send(letter(os.urandom(size), headers=(), body="b" * 300))
         assert [each.error for each in outcomes(letters, 1)] == [None], size
     messages = read(broker, topic, 3)
     assert [len(each.value() or b"") for each in messages] == list(sizes)
@@ -171,7 +178,7 @@ def test_a_record_that_its_headers_make_too_large_loses_headers_and_never_itself
         f"{OWN}error.code",
     }
     assert bare == {}
-    letters.send(letter(b"x" * 10_100))
+    letters.send(letter(os.urandom(10_100)))
     (outcome,) = outcomes(letters, 1)
     assert topic in str(outcome.error)
 
@@ -181,7 +188,7 @@ def test_a_record_that_its_headers_make_too_large_loses_headers_and_never_itself
 def test_a_record_that_the_topic_takes_is_taken(make_topic: TopicFactory, writer: Writer, size: int) -> None:
     """It is held for ever else, and its partition with it: all that is too large for an event is among these."""
     letters = writer(make_topic(partitions=1, config={"max.message.bytes": "4000000"}))
-    letters.send(letter(b"x" * size))
+    letters.send(letter(os.urandom(size)))
     assert [each.error for each in outcomes(letters, 1)] == [None]
 
 
@@ -192,26 +199,124 @@ def test_many_small_letters_to_a_topic_of_small_messages_are_written_with_their_
     topic = make_topic(partitions=1, config={"max.message.bytes": "30000"})
     letters = writer(topic)
     for offset in range(100):
-        letters.send(letter(b"x" * 1000, offset=offset))
+        letters.send(letter(os.urandom(1000), offset=offset))
     assert {each.error for each in outcomes(letters, 100)} == {None}
     assert {told(each).get(f"{KIP}message") for each in read(broker, topic, 100)} == {REFUSAL.detail}
 
 
 @pytest.mark.kafka
-def test_a_topic_that_is_not_there_is_an_error_and_once_it_is_there_letters_arrive(
+def test_a_topic_that_is_not_there_fails_each_letter_is_asked_for_once_a_second_and_then_takes_them(
     broker: Broker, writer: Writer
 ) -> None:
-    topic = f"letters-{time.monotonic_ns()}"
-    letters, sent = writer(topic), letter()
-    for _ in range(2):
-        letters.send(sent)
-        (outcome,) = outcomes(letters, 1)
-        assert outcome.letter is sent
-        assert topic in str(outcome.error)
+    topic, now = f"letters-{time.monotonic_ns()}", [1000.0]
+    letters, sent = writer(topic, lambda: now[0]), letter()
+
+    def failed(count: int) -> None:
+        for _ in range(count):
+            letters.send(sent)
+        found = outcomes(letters, count)
+        assert [each.letter for each in found] == [sent] * count
+        assert {str(each.error).partition(":")[0] for each in found} == {topic}
+
+    failed(200)
     broker.create_topic(topic, 2, {})
+    now[0] += LOOKUP_INTERVAL * 0.9
+    failed(200)  # it is not looked up yet
+    now[0] += LOOKUP_INTERVAL * 0.2
     letters.send(sent)
     assert [each.error for each in outcomes(letters, 1)] == [None]
     assert len(read(broker, topic, 1)) == 1
+
+
+@pytest.mark.kafka
+def test_a_missing_topic_does_not_hold_up_letters_to_another(broker: Broker, make_topic: TopicFactory) -> None:
+    names = {"events": "never-made", "orders": make_topic()}
+    letters = DeadLetters(Kafka(bootstrap_servers=broker.bootstrap), names.__getitem__)
+    missing = letter()
+    other = replace(missing, rejection=replace(missing.rejection, envelope=envelope_of("orders")))
+    for each in (missing, other, missing, other):
+        letters.send(each)
+    found = outcomes(letters, 4)
+    assert sorted(each.error is None for each in found) == [False, False, True, True]
+    assert all((each.letter is other) == (each.error is None) for each in found)
+    letters.close()
+
+
+@pytest.mark.kafka
+def test_a_record_that_came_compressed_fits_a_topic_of_the_same_limit(
+    broker: Broker, make_topic: TopicFactory, writer: Writer
+) -> None:
+    """Its own topic took it so; written plainly it would be too large, and held for ever."""
+    value = b'{"age": 31, "job": "clerk"}' * 200_000
+    errors: list[Any] = []
+    source = Producer(
+        {
+            "log_level": 0,
+            "bootstrap.servers": broker.bootstrap,
+            "message.max.bytes": 10_000_000,
+            "compression.type": "lz4",
+        }
+    )
+    source.produce(make_topic(partitions=1), value, on_delivery=lambda error, _: errors.append(error))
+    source.flush(20)
+    assert [str(error) for error in errors] == ["None"]
+    topic = make_topic(partitions=1)
+    letters = writer(topic)
+    letters.send(letter(value))
+    assert [each.error for each in outcomes(letters, 1)] == [None]
+    (message,) = read(broker, topic, 1)
+    assert message.value() == value
+    assert told(message)[f"{KIP}message"] == REFUSAL.detail
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("headers", [(), (("trace", b"1"), ("none", None))])
+@pytest.mark.parametrize("own", [20_000, 1_000_000_000])
+def test_the_largest_record_of_a_topic_fits_another_of_the_same_limit_and_the_producer(
+    broker: Broker, make_topic: TopicFactory, headers: Sequence[tuple[str, bytes | None]], own: int
+) -> None:
+    """What `check` takes for enough. One byte more would be too much for its own topic."""
+    config = {"max.message.bytes": "20000"}
+    source, target = make_topic(partitions=1, config=config), make_topic(partitions=1, config=config)
+    plain = Producer(
+        {"log_level": 0, "bootstrap.servers": broker.bootstrap, "message.max.bytes": 1_000_000, "batch.num.messages": 1}
+    )
+
+    def taken(size: int) -> bool:
+        errors: list[Any] = []
+        plain.produce(
+            source,
+            os.urandom(size),
+            b"key",
+            on_delivery=lambda error, _: errors.append(error),
+            timestamp=NOON,
+            headers=list(headers),
+        )
+        plain.flush(20)
+        return [str(error) for error in errors] == ["None"]  # an error cannot be compared with None
+
+    size = max(filter(taken, range(19_880, 19_940)))
+    assert not taken(size + 1)
+    kafka = Kafka(bootstrap_servers=broker.bootstrap, producer={"message.max.bytes": own})
+    letters = DeadLetters(kafka, lambda _: target)
+    letters.send(letter(os.urandom(size), headers=headers))
+    assert [each.error for each in outcomes(letters, 1)] == [None]
+    assert told(read(broker, target, 1)[0]) == {}
+    letters.close()
+
+
+@pytest.mark.kafka
+def test_what_headers_add_at_most_is_enough_for_all_of_them(
+    broker: Broker, make_topic: TopicFactory, writer: Writer
+) -> None:
+    value = os.urandom(20_000)
+    limit = len(value) + 100 + added_bytes("events", "g")
+    topic = make_topic(partitions=1, config={"max.message.bytes": str(limit)})
+    letters = writer(topic)
+    body = "".join(map(chr, range(0x1F300, 0x1F700)))
+    letters.send(letter(value, headers=(), partition=2**31 - 1, offset=2**62, body=body))
+    assert [each.error for each in outcomes(letters, 1)] == [None]
+    assert f"{OWN}http.body" in told(read(broker, topic, 1)[0])
 
 
 def test_letters_without_a_broker_do_not_hold_up_the_loop() -> None:

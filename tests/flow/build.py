@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from worker.flow.batch import BatchPolicy
 from worker.flow.breaker import BreakerPolicy
+from worker.flow.flood import FloodPolicy
 from worker.flow.policy import FlowPolicy
 from worker.model import Claim, Disposition, Envelope, Refusal, Rejection, Row
 
@@ -18,13 +19,19 @@ def row(each: Envelope, subscription: str = "s-0", payload: bytes = b"{}") -> Ro
     return Row(each, subscription, payload)
 
 
-def rejection(each: Envelope, disposition: Disposition = Disposition.DECODE) -> Rejection:
+def rejection(each: Envelope, disposition: Disposition = Disposition.DECODE, code: str = "no-framing") -> Rejection:
     """A rejection of a record."""
-    return Rejection(each, Refusal(disposition, "no-framing", "no framing"))
+    return Rejection(each, Refusal(disposition, code, code))
 
 
 def policy(
-    *, records: int = 100, batch: int = 5, in_flight: int = 3, attempts: int = 4, by_subscription: bool = False
+    *,
+    records: int = 100,
+    batch: int = 5,
+    in_flight: int = 3,
+    attempts: int = 4,
+    by_subscription: bool = False,
+    flood: FloodPolicy | None = None,
 ) -> FlowPolicy:
     """A policy of small bounds whose waits are one second for the first retry, two for the second, and so on."""
 
@@ -34,6 +41,7 @@ def policy(
     return FlowPolicy(
         batch=BatchPolicy(batch, 10_000, 0.1),
         breaker=BreakerPolicy(2, wait),
+        flood=flood or FloodPolicy(0.5, 10_000, 10_000),
         wait=wait,
         records=records,
         size=1_000_000,

@@ -7,70 +7,12 @@ from collections import Counter
 
 import pytest
 
-from tests.flow.build import envelope, policy, rejection, row
+from tests.flow.build import envelope, policy, rejection
+from tests.flow.mart import ACCEPT, CLAIM, CONFLICT, FAIL, HALT, LOST, REFRESH, REFUSE, Mart, failing, isolate, refusing
 from worker.flow.flow import Flow
 from worker.flow.jobs import Letter, Lettered, Post, Posted
-from worker.flow.verdict import Answer, Verdict, no_answer
+from worker.flow.verdict import Answer, Verdict
 from worker.model import Claim, Disposition, Envelope
-
-ACCEPT = Answer(Verdict.ACCEPTED, "accepted", 202)
-REFUSE = Answer(Verdict.SPLIT, "rejected", 400)
-FAIL = Answer(Verdict.RETRY, "server-error", 503)
-LOST = no_answer("connection-lost", sent=True)
-HALT = Answer(Verdict.HALT, "forbidden", 403)
-REFRESH = Answer(Verdict.REFRESH, "unauthorised", 401)
-CLAIM = Claim("t", 0, 1)
-
-
-class Mart:
-    """Drives a flow against an answer for each post; keeps what was posted and dead-lettered."""
-
-    def __init__(self, flow: Flow) -> None:
-        self.flow = flow
-        self.now = 0.0
-        self.posts: list[list[int]] = []
-        self.stored: Counter[int] = Counter()
-        self.letters: dict[int, Disposition] = {}
-        flow.assign([CLAIM])
-
-    def read(self, *offsets: int, subscription: str = "s-0") -> None:
-        envelopes = self.flow.begin([envelope(CLAIM, offset) for offset in offsets])
-        self.flow.admit([row(each, subscription) for each in envelopes], [], self.now)
-
-    def turn(self, answer: object, seconds: float = 1.0) -> int:
-        """Move on, start what is due, and answer it: with an `Answer`, or a function of the offsets posted."""
-        self.now += seconds
-        jobs = self.flow.due(self.now)
-        for job in jobs:
-            if isinstance(job, Letter):
-                self.letters[job.rejection.envelope.offset] = job.rejection.refusal.disposition
-                self.flow.settle(Lettered(job, None), self.now)
-            else:
-                self._post(job, answer)
-        return len(jobs)
-
-    def _post(self, job: Post, answer: object) -> None:
-        offsets = [each.envelope.offset for each in job.batch.rows]
-        self.posts.append(offsets)
-        found = answer if isinstance(answer, Answer) else answer(offsets)  # type: ignore[operator]
-        if found.verdict is Verdict.ACCEPTED:
-            self.stored.update(offsets)
-        self.flow.settle(Posted(job, found), self.now)
-
-    def drain(self, answer: object, turns: int = 400) -> None:
-        for _ in range(turns):
-            if self.flow.idle:
-                return
-            self.turn(answer)
-        pytest.fail(f"still open: {self.flow.open_records}")
-
-
-def refusing(*bad: int) -> object:
-    return lambda offsets: REFUSE if set(bad) & set(offsets) else ACCEPT
-
-
-def failing(*bad: int) -> object:
-    return lambda offsets: FAIL if set(bad) & set(offsets) else ACCEPT
 
 
 def test_a_commit_waits_for_the_oldest_unsettled_offset() -> None:
@@ -199,15 +141,14 @@ def test_retry_after_is_capped() -> None:
 
 
 def test_a_conflict_after_an_unseen_end_means_that_it_is_stored_already() -> None:
-    conflict = Answer(Verdict.SPLIT, "conflict", 409)
     mart = Mart(Flow(policy(batch=1)))
     mart.read(0)
     mart.turn(LOST)
-    mart.drain(conflict)
+    mart.drain(CONFLICT)
     assert mart.letters == {}
     assert mart.flow.account.tally.duplicates == 1
     mart.read(1)
-    mart.drain(conflict)
+    mart.drain(CONFLICT)
     assert mart.letters == {1: Disposition.REJECTED}
 
 
@@ -288,20 +229,11 @@ def test_what_was_committed_is_not_offered_again_but_for_the_last_commit() -> No
     assert mart.flow.committable() == {CLAIM: 2}
 
 
-def _fails_while_others_pass(mart: Mart, first: int) -> None:
-    """Two records of `sick` fail, one of `well` passes, they fail again: the subscription is isolated."""
-    mart.read(first, first + 1, subscription="sick")
-    mart.turn(FAIL)
-    mart.read(first + 2, subscription="well")
-    mart.turn(lambda offsets: ACCEPT if first + 2 in offsets else FAIL, seconds=2)
-    mart.turn(FAIL, seconds=3)
-
-
 @pytest.mark.parametrize("by_subscription", [True, False])
 def test_a_lane_that_always_has_a_full_batch_does_not_starve_another(by_subscription: bool) -> None:  # noqa: FBT001
     mart = Mart(Flow(policy(batch=2, records=1000, in_flight=3, by_subscription=by_subscription)))
     if not by_subscription:
-        _fails_while_others_pass(mart, 0)
+        isolate(mart, 0)
     mart.read(9_000_000, subscription="sick")
     busy: list[Post] = []
     offset = 9_000_001
@@ -359,3 +291,18 @@ def test_one_subscriptions_outage_is_told_once_it_has_filled_all_room() -> None:
     mart.read(*range(1001, 1001 + 2 * mart.flow.room, 2), subscription="sick")
     assert mart.flow.blocked(mart.now) == "server-error"
     assert mart.letters == {}
+
+
+def test_rows_of_a_revoked_claim_are_not_posted() -> None:
+    """Those that wait, those that wait again, and those whose post is under way when the claim goes."""
+    mart = Mart(Flow(policy(batch=1, in_flight=2)))
+    mart.read(0, 1, 2)
+    mart.turn(lambda offsets: FAIL if 0 in offsets else REFRESH)
+    mart.read(3)
+    under_way = [job for job in mart.flow.due(mart.now) if isinstance(job, Post)]
+    assert under_way
+    mart.flow.release([CLAIM])
+    for post in under_way:
+        mart.flow.settle(Posted(post, FAIL), mart.now)
+    assert mart.flow.due(mart.now + 60) == []
+    assert mart.flow.in_flight == 0

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
 import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.flow.build import envelope, policy, rejection, row
+from worker.flow.flood import FloodPolicy, Stop
 from worker.flow.flow import Flow
 from worker.flow.jobs import Letter, Lettered, Post, Posted
 from worker.flow.verdict import Answer, Verdict, no_answer
-from worker.model import Claim, Disposition
+from worker.model import Claim, Disposition, Envelope, Rejection
 
 SUBSCRIPTIONS = ("s-0", "s-1", "s-2")
+KINDS = ("good", "good", "good", "poison", "bad", "unknown", "gone", "renewed", "gap")
 RECORDS = 40
+FLOOD = FloodPolicy(0.5, 12, 16)
 
 ACCEPT = Answer(Verdict.ACCEPTED, "accepted", 202)
 FAULTS = (
@@ -25,18 +31,21 @@ FAULTS = (
     Answer(Verdict.HALT, "forbidden", 403),
 )
 POISON = Answer(Verdict.SPLIT, "rejected", 400)
+GONE = Answer(Verdict.SPLIT, "not-found", 404, Disposition.UNKNOWN_SUBSCRIPTION)
 TOO_LARGE = Answer(Verdict.TOO_LARGE, "too-large", 413, Disposition.TOO_LARGE)
 
 
 class FlowMachine(RuleBasedStateMachine):
     """A broker with two partitions, a data mart that may fail in every way, a dead-letter topic that may be down.
 
-    `fate` is the oracle: what has really happened to each offset, by partition, over all claims.
+    `fate` is the oracle: what has really happened to each offset, by partition, over all claims. Of the kinds of
+    records, "bad" ones are refused by the rooms, "poison" ones by the data mart, "unknown" ones by the directory;
+    "gone" ones get 404 always, "renewed" ones until a newer directory was asked.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.flow = Flow(policy(records=RECORDS))
+        self.flow = Flow(policy(records=RECORDS, flood=FLOOD))
         self.now = 0.0
         self.epoch = 0
         self.claims: dict[int, Claim] = {}
@@ -45,7 +54,7 @@ class FlowMachine(RuleBasedStateMachine):
         self.produced: dict[tuple[int, int], tuple[str, str]] = {}
         self.fate: dict[tuple[int, int], set[str]] = {}
         self.jobs: list[Post | Letter] = []
-        self.healed = False
+        self.renewed: set[tuple[int, int]] = set()
 
     @initialize()
     def begin(self) -> None:
@@ -64,7 +73,7 @@ class FlowMachine(RuleBasedStateMachine):
     @rule(
         partition=st.integers(0, 1),
         kinds=st.lists(
-            st.tuples(st.sampled_from(("good", "poison", "bad", "unknown", "gap")), st.sampled_from(SUBSCRIPTIONS)),
+            st.tuples(st.sampled_from(KINDS), st.sampled_from(SUBSCRIPTIONS)),
             min_size=1,
             max_size=12,
         ),
@@ -84,15 +93,35 @@ class FlowMachine(RuleBasedStateMachine):
         begun = self.flow.begin([record for record, _, _ in records])
         assert len(begun) == len(records)
         self.flow.admit(
-            [row(each, subscription) for each, kind, subscription in records if kind in ("good", "poison")],
+            [row(each, subscription) for each, kind, subscription in records if kind not in ("bad", "unknown")],
             [rejection(each) for each, kind, _ in records if kind == "bad"],
             self.now,
         )
-        self.flow.park([rejection(each) for each, kind, _ in records if kind == "unknown"], self.now)
+        unknown = [(each, subscription) for each, kind, subscription in records if kind == "unknown"]
+        self.flow.park([_unknown(each, subscription) for each, subscription in unknown], self.now)
+
+    @rule(ago=st.floats(0, 20))
+    def refresh_directory(self, ago: float = 0.0) -> None:
+        """A fetch that began a while ago has ended; subscriptions that are gone may be in it still."""
+        parked = self.flow.unpark(self.now - ago)
+        unknown = [each for each in parked if each.refusal.disposition is Disposition.UNKNOWN_ASSET]
+        self.renewed |= {_place(each.envelope) for each in parked}
+        self.flow.still_unknown(unknown, self.now - ago)
+        again = [each.envelope for each in parked if each not in unknown]
+        rows = [row(each, self.produced[_place(each)][1]) for each in again]
+        self.flow.admit(rows, unknown, self.now)
 
     @rule()
-    def refresh_directory(self) -> None:
-        self.flow.admit([], self.flow.unpark(self.now), self.now)
+    def stop_as_another_worker_has(self) -> None:
+        self.flow.halt(Stop("rejected/rejected", 6, 12))
+
+    @rule()
+    def resume(self) -> None:
+        self.flow.resume()
+
+    @rule()
+    def look(self) -> None:
+        self.flow.look(self.now)
 
     @rule(seconds=st.floats(0, 40))
     def tick(self, seconds: float) -> None:
@@ -100,7 +129,9 @@ class FlowMachine(RuleBasedStateMachine):
 
     @rule()
     def start_jobs(self) -> None:
-        self.jobs += self.flow.due(self.now)
+        jobs = self.flow.due(self.now)
+        assert not self.flow.stopped or all(isinstance(job, Letter) for job in jobs)
+        self.jobs += jobs
 
     @precondition(lambda self: self.jobs)
     @rule(data=st.data())
@@ -116,7 +147,7 @@ class FlowMachine(RuleBasedStateMachine):
     def outage(self, turns: int, fault: Answer) -> None:
         """For a while every post fails in the same way, however long it is waited."""
         for _ in range(turns):
-            self.jobs += self.flow.due(self.now)
+            self.start_jobs()
             for post in [job for job in self.jobs if isinstance(job, Post)]:
                 self.jobs.remove(post)
                 self.end_post(post, fault)
@@ -136,13 +167,16 @@ class FlowMachine(RuleBasedStateMachine):
         self.flow.settle(Posted(post, answer), self.now)
 
     def mart(self, post: Post) -> Answer:
-        """A data mart that is well: it refuses a batch with a poisonous record."""
-        kinds = [self.produced[each.envelope.claim.partition, each.envelope.offset][0] for each in post.batch.rows]
-        return POISON if "poison" in kinds else ACCEPT
+        """A data mart that is well: it refuses a batch with a poisonous record, or one whose subscription is gone."""
+        places = {_place(each.envelope) for each in post.batch.rows}
+        kinds = {self.produced[place][0] for place in places}
+        older = {self.produced[place][0] for place in places - self.renewed}
+        if "poison" in kinds:
+            return POISON
+        return GONE if "gone" in kinds or "renewed" in older else ACCEPT
 
-    def happened(self, each: object, what: str) -> None:
-        claim, offset = each.claim, each.offset  # type: ignore[attr-defined]
-        self.fate.setdefault((claim.partition, offset), set()).add(what)
+    def happened(self, each: Envelope, what: str) -> None:
+        self.fate.setdefault(_place(each), set()).add(what)
 
     @rule()
     def commit(self) -> None:
@@ -176,6 +210,28 @@ class FlowMachine(RuleBasedStateMachine):
                 assert kind == "gap" or (partition, offset) in self.fate, f"{partition}@{offset} {kind}"
 
     @invariant()
+    def what_is_open_is_held_exactly_once_and_nothing_else_is(self) -> None:
+        """Conservation: a record in two places would be delivered twice, one in none would stand still for ever."""
+        ledgers = self.flow._ledgers  # noqa: SLF001 - the law is about what is inside
+        held = Counter((each.claim, each.offset) for each in self.flow._held() if each.claim in ledgers)  # noqa: SLF001
+        opened = Counter((claim, offset) for claim, ledger in ledgers.items() for offset in ledger._open)  # noqa: SLF001
+        assert held == opened
+        assert self.flow.open_records == opened.total()
+
+    @invariant()
+    def no_fault_of_its_own_is_told(self) -> None:
+        assert self.flow.account.tally.commits_refused == 0
+        for notice in self.flow.account.notices:
+            assert "fault" not in str(notice.fields.get("reason"))
+        self.flow.account.notices.clear()
+
+    @invariant()
+    def while_it_is_stopped_nothing_is_read(self) -> None:
+        if self.flow.stopped:
+            assert self.flow.room == 0
+            assert self.flow.stuck
+
+    @invariant()
     def bounds_are_held(self) -> None:
         assert self.flow.open_records <= RECORDS
         assert 0 <= self.flow.posts_in_flight <= policy().in_flight
@@ -185,7 +241,7 @@ class FlowMachine(RuleBasedStateMachine):
     def good_records_are_stored_and_refused_ones_explained(self) -> None:
         for place, fates in self.fate.items():
             kind, _ = self.produced[place]
-            allowed = {"stored" if kind == "good" else "lettered", "failed alone"}
+            allowed = {"stored" if kind in ("good", "renewed") else "lettered", "failed alone"}
             assert fates <= allowed, f"{place}: a {kind} record was {fates}"
 
     def read_what_was_produced(self) -> None:
@@ -198,14 +254,15 @@ class FlowMachine(RuleBasedStateMachine):
         return any((partition, self.position[partition]) in self.produced for partition in (0, 1))
 
     def teardown(self) -> None:
-        """Once the data mart heals, everything that is claimed drains."""
+        """Once the data mart heals and people resume, everything that is claimed drains."""
         for partition in (0, 1):
             self.assign(partition)
         for _ in range(2000):
             self.now += 5
+            self.flow.resume()
             self.read_what_was_produced()
             self.refresh_directory()
-            self.jobs += self.flow.due(self.now)
+            self.start_jobs()
             for job in self.jobs:
                 if isinstance(job, Letter):
                     self.end_letter(job, down=False)
@@ -220,6 +277,14 @@ class FlowMachine(RuleBasedStateMachine):
         self.nothing_is_committed_that_is_not_settled()
         for place, (kind, _) in self.produced.items():
             assert kind == "gap" or place in self.fate, f"{place}: a {kind} record was lost"
+
+
+def _place(each: Envelope) -> tuple[int, int]:
+    return each.claim.partition, each.offset
+
+
+def _unknown(each: Envelope, asset: str) -> Rejection:
+    return replace(rejection(each, Disposition.UNKNOWN_ASSET, "unknown-asset"), wanted=(None, asset, None))
 
 
 TestFlow = FlowMachine.TestCase

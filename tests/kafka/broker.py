@@ -1,7 +1,8 @@
 """The brokers of the tests: `ApacheKafka` started here, `ExternalKafka` by address, or `EmbeddedKafka`.
 
 Each is a context manager with `.bootstrap`, `.name`, whether it is `.real`, and `.create_topic`. An
-`ApacheKafka` can be stopped or killed in the middle of a test and started again: same address, same data.
+`ApacheKafka` can be stopped, killed or frozen in the middle of a test and started again: same address, same
+data. Three of them as one cluster are in `cluster`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from tests.kafka import install
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 HOST: Final = "127.0.0.1"
 # below the range from which systems take the ports of outgoing connections: a client that keeps trying to
@@ -38,7 +39,7 @@ TOPIC_SECONDS: Final = 20
 LOG_TAIL: Final = 4000
 LOGGING: Final = Path(__file__).with_name("log4j2.properties")
 
-# for one broker that is started for tests: no waiting, no replicas, few internal partitions
+# for one broker that is started for tests: no waiting, no replicas, few internal partitions, and access control
 PROPERTIES: Final[Mapping[str, object]] = {
     "process.roles": "broker,controller",
     "node.id": 1,
@@ -47,6 +48,8 @@ PROPERTIES: Final[Mapping[str, object]] = {
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "allow.everyone.if.no.acl.found": "true",  # a test may forbid something, such as writing to a topic
     "auto.create.topics.enable": "false",
     "default.replication.factor": 1,
     "min.insync.replicas": 1,
@@ -74,10 +77,12 @@ class BrokerError(RuntimeError):
 class Broker:
     """What a test may ask of any broker.
 
-    `bootstrap` is its address for clients, `name` what it is, for people; `real`: whether it is Apache Kafka.
+    `bootstrap` is its address for clients, `name` what it is, for people; `real`: whether it is Apache Kafka;
+    `replicas`: how many each partition of a topic made here has.
     """
 
     real: ClassVar[bool]
+    replicas: ClassVar[int] = 1
     bootstrap: str
     name: str
 
@@ -97,7 +102,7 @@ class Broker:
     def create_topic(self, topic: str, partitions: int, config: Mapping[str, str]) -> None:
         """Creates a topic and returns when every partition of it has a leader."""
         admin = self.admin()
-        order = NewTopic(topic, num_partitions=partitions, replication_factor=1, config=dict(config))
+        order = NewTopic(topic, num_partitions=partitions, replication_factor=self.replicas, config=dict(config))
         admin.create_topics([order])[topic].result(TOPIC_SECONDS)
         deadline = time.monotonic() + TOPIC_SECONDS
         while _led(admin, topic) < partitions:
@@ -158,20 +163,29 @@ class EmbeddedKafka(Broker):
 class ApacheKafka(Broker):
     """Apache Kafka in KRaft mode, one broker on loopback, with its data in a temporary directory.
 
-    `properties` are added to `PROPERTIES`, or replace them; `heap` bounds the JVM. Leaving the
-    context removes the data.
+    `properties` are added to `PROPERTIES`, or replace them; `heap` bounds the JVM, `jvm` are more of its options.
+    `ports` (for clients, for controllers) and `cluster_id` are for a member of a cluster. Leaving the context
+    removes the data.
     """
 
     real = True
 
-    def __init__(self, properties: Mapping[str, object] | None = None, *, heap: str = "768m") -> None:
+    def __init__(
+        self,
+        properties: Mapping[str, object] | None = None,
+        *,
+        heap: str = "768m",
+        jvm: Sequence[str] = (),
+        ports: tuple[int, int] | None = None,
+        cluster_id: str | None = None,
+    ) -> None:
         self._extra = dict(properties or {})
-        self._heap = heap
-        port, controller_port = _free_ports(2)
+        self._jvm = [f"-Xmx{heap}", *jvm]
+        port, controller_port = ports or free_ports(2)
         self.bootstrap = f"{HOST}:{port}"
         self.name = f"Apache Kafka {install.version()}"
         self._controller = f"{HOST}:{controller_port}"
-        self._cluster_id = _cluster_id()
+        self._cluster_id = cluster_id or new_cluster_id()
         self._home: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -192,6 +206,11 @@ class ApacheKafka(Broker):
 
     def start(self) -> None:
         """Starts it and waits until it answers; after `stop` or `kill`, with the data it had."""
+        self.launch()
+        self.await_ready()
+
+    def launch(self) -> None:
+        """Starts it without waiting: the members of a cluster answer only once most of them run."""
         if self._process is not None:
             raise BrokerError("this broker is running")
         install.fetch()
@@ -206,6 +225,11 @@ class ApacheKafka(Broker):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for the tests, which then stop their broker
             )
+
+    def await_ready(self) -> None:
+        """Waits until it answers; where it does not, it is ended and the error has the end of its log."""
+        if self._process is None:
+            raise BrokerError("this broker was not launched")
         with ExitStack() as undo:
             undo.callback(self.kill)
             self._await_ready(self._process)
@@ -218,6 +242,14 @@ class ApacheKafka(Broker):
     def kill(self) -> None:
         """Ends it at once, as a crash would (SIGKILL)."""
         self._end(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Stops it from running (SIGSTOP): its sockets stay open, and nobody answers."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Lets a frozen one run on (SIGCONT)."""
+        self._signal(signal.SIGCONT)
 
     def check(self) -> None:
         """Raises, with the end of the log, where it has ended by itself."""
@@ -246,8 +278,8 @@ class ApacheKafka(Broker):
         return self._home
 
     def _java(self, *arguments: str) -> list[str]:
-        bounds = [f"-Xmx{self._heap}", "-Dlog4j2.configurationFile=" + LOGGING.as_uri()]
-        return ["java", *bounds, "-cp", str(install.LIBS / "*"), *arguments]
+        logging = "-Dlog4j2.configurationFile=" + LOGGING.as_uri()
+        return ["java", *self._jvm, logging, "-cp", str(install.LIBS / "*"), *arguments]
 
     def _format(self) -> None:
         home = self._directory()
@@ -284,11 +316,17 @@ class ApacheKafka(Broker):
     def _ended(self, what: str) -> str:
         return f"{self.name} {what}; the end of its log:\n{self.tail()}"
 
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is None:
+            raise BrokerError("this broker is not running")
+        self._process.send_signal(number)
+
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
         if process is None:
             return
         process.send_signal(how)
+        process.send_signal(signal.SIGCONT)  # a frozen one hears nothing else
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -309,12 +347,12 @@ def _led(admin: AdminClient, topic: str) -> int:
     return sum(partition.leader >= 0 for partition in partitions.values())
 
 
-def _cluster_id() -> str:
+def new_cluster_id() -> str:
     """A Kafka UUID: 128 random bits in URL-safe base64, and no dash in front that would read as an option."""
     return "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports of the loopback address that nobody listens on; held together, so that they differ."""
     with ExitStack() as held:
         found: list[int] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import Consumer, Message, Producer
+from confluent_kafka import Consumer, KafkaException, Message, Producer
 from confluent_kafka.admin import ConfigResource, ResourceType
 
 from tests.kafka.broker import ApacheKafka, EmbeddedKafka, ExternalKafka, choose
@@ -72,7 +72,7 @@ def test_the_embedded_broker_stores_and_gives_back() -> None:
 
 
 @pytest.mark.kafka
-def test_a_killed_broker_comes_back_at_its_address_with_its_data(broker: Broker) -> None:
+def test_a_broker_comes_back_from_a_kill_with_its_data_and_from_a_freeze(broker: Broker) -> None:
     if not isinstance(broker, ApacheKafka):
         pytest.skip("the broker in use is not ours to kill")
     with ApacheKafka() as own:
@@ -83,6 +83,11 @@ def test_a_killed_broker_comes_back_at_its_address_with_its_data(broker: Broker)
         own.start()
         assert own.bootstrap == address
         assert values(consume(own, "kept", 10)) == list(range(10))
+        own.freeze()
+        with pytest.raises(KafkaException):
+            own.admin().list_topics(timeout=1)
+        own.thaw()
+        assert "kept" in own.admin().list_topics(timeout=30).topics
 
 
 def test_an_address_in_the_environment_is_preferred_to_a_broker_of_our_own() -> None:

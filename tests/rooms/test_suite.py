@@ -137,3 +137,61 @@ def test_a_custom_event_becomes_its_row() -> None:
     record = json.loads(row.payload)
     assert record["request"]["values"] == [[0, 37.5, None, "sector 0"]]
     assert record["deployment_id"] == "generic_deployment"
+
+
+class Faulty(Identity):
+    """Has a fault of its own at some offsets, in a call of its own, with a value in the error's text."""
+
+    def __init__(self, error: BaseException, *offsets: int) -> None:
+        super().__init__("c", {})
+        self.error = error
+        self.offsets = offsets
+
+    def scoring_id(self, envelope: Envelope) -> str:
+        if envelope.offset in self.offsets:
+            raise self.error
+        return super().scoring_id(envelope)
+
+
+def faulty(error: BaseException, *offsets: int) -> Suite:
+    return Suite(SUITE.decoder, Faulty(error, *offsets), SUITE.record_limit)
+
+
+FAULTS = [KeyError("a secret"), RecursionError("a secret"), UnicodeDecodeError("utf-8", b"a secret", 0, 1, "a secret")]
+
+
+@pytest.mark.parametrize("error", FAULTS, ids=lambda error: type(error).__name__)
+def test_a_fault_of_the_worker_costs_the_record_and_not_its_neighbours(error: Exception) -> None:
+    passed = walk(good(), good(), good(), suite=faulty(error, 1))
+    assert [row.envelope.offset for row in passed.rows] == [0, 2]
+    (rejection,) = passed.rejected
+    assert rejection.refusal.code == "internal-error"
+    assert rejection.envelope.offset == 1
+
+
+def test_a_fault_is_told_by_its_kind_and_place_and_never_by_a_value() -> None:
+    (rejection,) = walk(good(), suite=faulty(KeyError("a secret"), 0)).rejected
+    detail = rejection.refusal.detail
+    assert f"KeyError in {__name__}:" in detail
+    assert "secret" not in detail
+
+
+def test_a_fault_in_every_record_is_a_refusal_of_each_and_ends_nothing() -> None:
+    passed = walk(*[good()] * 50, suite=faulty(ZeroDivisionError(), *range(50)))
+    assert len(passed.rejected) == 50
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), KeyboardInterrupt(), SystemExit()], ids=lambda error: type(error).__name__
+)
+def test_what_is_no_fault_of_a_record_is_not_held_against_it(error: BaseException) -> None:
+    with pytest.raises(type(error)):
+        walk(good(), good(), suite=faulty(error, 1))
+
+
+def test_what_the_directory_does_not_know_says_what_was_wanted() -> None:
+    passed = walk(
+        confluent(event("nobody", REQUEST, RESPONSE, binding="b", deployment="d")),
+        confluent(event("silent", REQUEST, RESPONSE)),
+    )
+    assert [each.wanted for each in passed.unknown] == [("b", "nobody", "d"), (None, "silent", None)]

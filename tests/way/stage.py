@@ -10,17 +10,20 @@ import sys
 import tempfile
 import time
 import uuid
+from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
 from confluent_kafka import Consumer, Producer, TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
 
 from worker.sandbox.seed import DATA_MART_ID, Seeded, token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from confluent_kafka import Message
 
@@ -29,7 +32,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Stage:
-    """Where an event's way is played: `topic` and its dead-letter topic on a broker, and a seeded sandbox."""
+    """Where an event's way is played: `topic` and its dead-letter topic on a broker, and a seeded sandbox.
+
+    `code` is a directory with another version of the package `worker`, to be played instead of this one.
+    """
 
     bootstrap: str
     topic: str
@@ -38,6 +44,7 @@ class Stage:
     sandbox: RunningSandbox
     seeded: dict[str, Seeded]
     settings: dict[str, str] = field(default_factory=dict)
+    code: Path | None = None
 
     def environment(self, **more: str) -> dict[str, str]:
         """The settings of a worker on this stage, as environment variables."""
@@ -79,7 +86,7 @@ class Stage:
     @contextmanager
     def worker(self, **more: str) -> Iterator[WorkerProcess]:
         """A worker as a process; killed at the end if it still runs."""
-        process = WorkerProcess(self.environment(**more))
+        process = WorkerProcess(self.environment(**more), self.code)
         try:
             yield process
         finally:
@@ -137,11 +144,16 @@ class Stage:
 
 
 class WorkerProcess:
-    """A `payload-worker run`; its log goes to a file, for a pipe that nobody reads would stop it."""
+    """A `payload-worker run`; its log goes to a file, for a pipe that nobody reads would stop it.
 
-    def __init__(self, environment: dict[str, str]) -> None:
-        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - kill() closes it
-        self.process = subprocess.Popen([sys.executable, "-m", "worker", "run"], env=environment, stderr=self._log)
+    The file is one to append to: the process shares its place in it with whoever reads it here.
+    """
+
+    def __init__(self, environment: dict[str, str], code: Path | None = None) -> None:
+        self._log = tempfile.TemporaryFile("a+")  # noqa: SIM115 - kill() closes it
+        command = [sys.executable, "-m", "worker", "run"]  # of the directory that it is started in, if it is there
+        self.process = subprocess.Popen(command, env=environment, stderr=self._log, cwd=code)
+        self._port: int | None = None
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -164,10 +176,22 @@ class WorkerProcess:
 
     def health(self, path: str) -> tuple[int, Any]:
         """Status and JSON of one of its health endpoints."""
-        until(lambda: bool(self.lines("worker.started")), "the worker's start")
-        port = self.lines("worker.started")[0]["http_port"]
-        found = httpx.get(f"http://127.0.0.1:{port}{path}", timeout=5)
+        found = self._get(path)
         return found.status_code, found.json()
+
+    def metrics(self) -> dict[str, float]:
+        """Its metrics by name, without the prefix and the `_total` of counters; labelled ones are summed."""
+        found: defaultdict[str, float] = defaultdict(float)
+        for family in text_string_to_metric_families(self._get("/metrics").text):
+            for sample in family.samples:
+                found[sample.name.removeprefix("payload_worker_").removesuffix("_total")] += sample.value
+        return dict(found)
+
+    def _get(self, path: str) -> httpx.Response:
+        if self._port is None:
+            until(lambda: bool(self.lines("worker.started")), "the worker's start")
+            self._port = self.lines("worker.started")[0]["http_port"]
+        return httpx.get(f"http://127.0.0.1:{self._port}{path}", timeout=5)
 
     def kill(self) -> None:
         """End it at once, if it still runs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -176,7 +177,7 @@ def test_a_record_whose_headers_would_not_fit_is_dead_lettered_without_them(
     with running() as sandbox:
         stage = Stage(broker.bootstrap, topic, letters, f"group-{topic}", sandbox, seed(sandbox.url))
         sizes = (29_300, 29_600, 29_800)
-        stage.produce(b"\x07" * size for size in sizes)
+        stage.produce(b"\x07" + os.urandom(size - 1) for size in sizes)
         with stage.worker() as worker:
             found = stage.dead_letters(len(sizes))
             until(lambda: stage.committed() == len(sizes), "all offsets committed")

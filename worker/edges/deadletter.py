@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -11,13 +12,14 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from worker import __version__
 from worker.edges.cluster import client
 from worker.flow.jobs import Letter, Lettered
+from worker.flow.verdict import EXCERPT
+from worker.model import Claim, Disposition, Envelope, Refusal, Rejection
 from worker.rooms.identity import first_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from worker.config import Kafka
-    from worker.model import Rejection
 
 KIP = "__dlq.errors."
 """Prefix of the headers of KIP-1191."""
@@ -25,36 +27,63 @@ KIP = "__dlq.errors."
 OWN = "payload-worker."
 """Prefix of the worker's own headers."""
 
-LOOKUP_INTERVAL = 2.0
-"""Seconds after a look-up that no broker answered in which none is tried."""
+LOOKUP_INTERVAL = 1.0
+"""Seconds between two look-ups of one topic, however many letters fail meanwhile."""
+
+SILENCE_INTERVAL = 2.0
+"""Seconds after a look-up that no broker answered in which none is tried, of any topic."""
+
+MESSAGE_BYTES = 1_000_000_000
+"""Largest letter as far as the producer minds: the broker knows its limit, and says so."""
 
 _TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE)
 _FULL, _SLIM, _BARE = range(3)
+_LENGTHS = 6
+"""Bytes that the lengths of a header's name and value take at most."""
 
 Headers = list[tuple[str, bytes | str | None]]
+
+
+def producer_settings(kafka: Kafka) -> dict[str, Any]:
+    """What the producer of letters is made with: our defaults, and above them what `kafka.producer` says."""
+    return {
+        "bootstrap.servers": kafka.bootstrap_servers,
+        "enable.idempotence": True,
+        "acks": "all",
+        "message.max.bytes": MESSAGE_BYTES,
+        "compression.type": "zstd",  # a record that came compressed may be too large without
+        "batch.num.messages": 1,  # a batch that is too large must be one record that is too large
+        "linger.ms": 0,
+        **kafka.producer,
+    }
+
+
+@dataclass(slots=True)
+class _Topic:
+    """What the last look-up told: the partitions, or why they are not known; `doubted`: to be looked up again."""
+
+    looked_up: float
+    partitions: int = 0
+    error: KafkaError | None = None
+    doubted: bool = False
 
 
 class DeadLetters:
     """Writes rejections and reports each once its fate is known. All calls come from the thread that owns the flow."""
 
     def __init__(
-        self, kafka: Kafka, topic_of: Callable[[str], str], overrides: Mapping[str, Any] | None = None
+        self,
+        kafka: Kafka,
+        topic_of: Callable[[str], str],
+        overrides: Mapping[str, Any] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        settings: dict[str, Any] = {
-            "bootstrap.servers": kafka.bootstrap_servers,
-            "enable.idempotence": True,
-            "acks": "all",
-            "message.max.bytes": 1_000_000_000,  # the broker knows its limit, and says so
-            "batch.num.messages": 1,  # a batch that is too large must be one record that is too large
-            "linger.ms": 0,
-            **kafka.producer,
-            **(overrides or {}),
-        }
-        self._producer = client(Producer, settings)
+        self._producer = client(Producer, {**producer_settings(kafka), **(overrides or {})})
         self._topic_of = topic_of
         self._group = kafka.group_id
-        self._partitions: dict[str, int] = {}
-        self._looked_up = float("-inf")
+        self._clock = clock
+        self._topics: dict[str, _Topic] = {}
+        self._silent_since = float("-inf")
         self._outcomes: deque[Lettered] = deque()
 
     def send(self, letter: Letter) -> None:
@@ -98,34 +127,41 @@ class DeadLetters:
         elif error.code() in _TOO_LARGE and level < _BARE:
             self._produce(letter, level + 1)
         else:
-            self._partitions.clear()
-            self._failed(letter, f"{self._topic_of(letter.rejection.envelope.claim.topic)}: {error.str()}")
+            topic = self._topic_of(letter.rejection.envelope.claim.topic)
+            if topic in self._topics:
+                self._topics[topic].doubted = True
+            self._failed(letter, f"{topic}: {error.str()}")
 
     def _failed(self, letter: Letter, why: str) -> None:
         self._outcomes.append(Lettered(letter, why))
 
     def _partition_count(self, topic: str) -> int:
-        """Partitions of a dead-letter topic, looked up once, and again after a failure.
+        """Partitions of a dead-letter topic, looked up once, and again after failures.
 
-        The loop waits for a look-up, so brokers that do not answer are not asked for each letter.
+        The loop waits for a look-up, so a topic that is missing, and brokers that do not answer, are not asked for
+        each letter: in between, all letters fail as the first one did.
 
         Raises:
             KafkaException: the topic does not exist, or no broker answers within a second.
         """
-        count = self._partitions.get(topic)
-        if count is not None:
-            return count
-        if time.monotonic() - self._looked_up < LOOKUP_INTERVAL:
+        known = self._topics.get(topic)
+        if known is None or (
+            (known.doubted or known.error is not None) and self._clock() - known.looked_up >= LOOKUP_INTERVAL
+        ):
+            known = self._topics[topic] = self._look_up(topic)
+        if known.error is not None:
+            raise KafkaException(known.error)
+        return known.partitions
+
+    def _look_up(self, topic: str) -> _Topic:
+        if self._clock() - self._silent_since < SILENCE_INTERVAL:
             raise KafkaException(KafkaError(KafkaError._ALL_BROKERS_DOWN))  # noqa: SLF001 - librdkafka's own code
         try:
             found = self._producer.list_topics(topic, timeout=1).topics[topic]
         except KafkaException:
-            self._looked_up = time.monotonic()
+            self._silent_since = self._clock()
             raise
-        if found.error is not None:
-            raise KafkaException(found.error)
-        count = self._partitions[topic] = max(1, len(found.partitions))
-        return count
+        return _Topic(self._clock(), max(1, len(found.partitions)), found.error)
 
 
 def _headers(rejection: Rejection, group: str, level: int) -> Headers:
@@ -150,6 +186,20 @@ def _headers(rejection: Rejection, group: str, level: int) -> Headers:
         (f"{OWN}error.code", refusal.code),
     ]
     return kept + slim + (_explanation(rejection, group) if level == _FULL else [])
+
+
+def added_bytes(topic: str, group: str) -> int:
+    """Bytes that the headers of a letter from this topic add to its record, at most."""
+    longest = max(Disposition, key=len)
+    rejection = Rejection(
+        Envelope(Claim(topic, 2**31 - 1), 2**63 - 1, 0, None, None, ()),
+        Refusal(longest, "x" * 100, "x" * 2000),
+        attempts=10**6,
+        status=599,
+        body="\N{GRINNING FACE}" * EXCERPT,
+    )
+    headers = _headers(rejection, group, _FULL)
+    return sum(len(name.encode()) + len(str(value).encode()) + _LENGTHS for name, value in headers)
 
 
 def _explanation(rejection: Rejection, group: str) -> Headers:

@@ -32,6 +32,7 @@ class Tally:
     rejected: Counter[str] = field(default_factory=Counter)
     lettered: Counter[str] = field(default_factory=Counter)
     letter_failures: int = 0
+    commits_refused: int = 0
 
 
 class Account:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from worker.flow.breaker import Breaker
     from worker.model import Claim, Row
@@ -27,12 +27,15 @@ class Batch:
     """Rows that are posted together, and what became of them so far.
 
     `attempts` counts posts of this very batch; `contradicted` counts its failures while others in its lane passed,
-    which is what makes a failure the batch's own; `due` is the time before which it is not posted again.
+    which is what makes a failure the batch's own; `elsewhere` those while others passed in other lanes; `reason` is
+    the last answer's; `due` is the time before which it is not posted again.
     """
 
     rows: Sequence[Row]
     attempts: int = 0
     contradicted: int = 0
+    elsewhere: int = 0
+    reason: str | None = None
     due: float = 0.0
     last_failed: float | None = None
     refreshed: bool = False
@@ -46,8 +49,9 @@ class Batch:
 
     def _part(self, rows: Sequence[Row], now: float) -> Batch:
         """A single row begins anew: it is blamed for failures of its own alone."""
-        contradicted = self.contradicted if len(rows) > 1 else 0
-        return replace(self, rows=rows, due=now, refreshed=False, contradicted=contradicted)
+        if len(rows) == 1:
+            return replace(self, rows=rows, due=now, refreshed=False, contradicted=0, elsewhere=0)
+        return replace(self, rows=rows, due=now, refreshed=False)
 
     @property
     def size(self) -> int:
@@ -125,6 +129,12 @@ class Lane:
         self.rows.clear()
         self._size = 0
         return taken
+
+    def waiting(self) -> Iterator[Row]:
+        """The rows that wait here, of new batches and of those that have failed."""
+        yield from self.rows
+        for batch in self.ready:
+            yield from batch.rows
 
     def next_ready(self, now: float) -> Batch | None:
         """Remove and return the first batch in turn that is due."""

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from worker.flow.account import Account
+from worker.flow.crowd import Crowd
+from worker.flow.flood import FloodGuard, Stop
+from worker.flow.heads import Heads
+from worker.flow.invariant import passed_over
 from worker.flow.jobs import Letter, Lettered, Post, Posted
 from worker.flow.letters import Letters
 from worker.flow.offsets import Ledgers
 from worker.flow.posting import Posting
+from worker.flow.waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from worker.flow.policy import FlowPolicy
     from worker.model import Claim, Envelope, Rejection, Row
-
-
-@dataclass(frozen=True, slots=True)
-class _Parked:
-    rejection: Rejection
-    since: float
 
 
 class Flow:
@@ -35,11 +32,14 @@ class Flow:
 
     def __init__(self, policy: FlowPolicy) -> None:
         self._policy = policy
-        self._parked: deque[_Parked] = deque()
+        self._waiting = Waiting(policy.parked)
         self._stopping = False
         self.account = Account()
+        self._guard = FloodGuard(policy.flood)
         self._ledgers = Ledgers()
-        self._letters = Letters(policy.wait, self._ledgers, self.account)
+        self._heads = Heads(self._ledgers)
+        self._crowd = Crowd(policy.records)
+        self._letters = Letters(policy.wait, self._guard, self._ledgers, self.account)
         self._posting = Posting(policy, self._ledgers, self._letters, self.account)
 
     # --- what is open -------------------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ class Flow:
     def room(self) -> int:
         """How many more records may be read now; 0: none, wait for outcomes."""
         policy = self._policy
-        if len(self._parked) >= policy.parked or self.open_bytes >= policy.size:
+        if self.stopped or self._waiting.full or self.open_bytes >= policy.size:
             return 0
         return max(0, policy.records - self.open_records)
 
@@ -84,12 +84,30 @@ class Flow:
 
     @property
     def stuck(self) -> bool:
-        """Whether what is in flight will hardly end well: a halt, or an outage in every lane."""
-        return self._posting.stuck
+        """Whether what is in flight will hardly end well: a flood, a halt, or an outage in every lane."""
+        return self.stopped is not None or self._posting.stuck
 
     def blocked(self, now: float) -> str | None:
-        """Why nothing is delivered at the moment, in a word: the halt, the outage, the hold; None where it flows."""
+        """Why nothing is delivered at the moment, in a word: flood, halt, outage or hold; None where it flows."""
+        if self.stopped:
+            return f"flood-guard: {self.stopped.code}"
         return self._posting.blocked(now, full=self.room == 0)
+
+    # --- the flood guard ----------------------------------------------------------------------------------------
+
+    @property
+    def stopped(self) -> Stop | None:
+        """Why the flood guard has stopped all; None while it goes on."""
+        return self._guard.stop
+
+    def halt(self, stop: Stop) -> None:
+        """Stop as the flood guard would: another worker's guard did, or this one's before a restart."""
+        self._guard.stop = stop
+
+    def resume(self) -> None:
+        """End the flood guard's stop; what it kept back goes on, and is counted anew."""
+        self._guard.resume()
+        self._letters.resume()
 
     # --- partitions ---------------------------------------------------------------------------------------------
 
@@ -102,18 +120,59 @@ class Flow:
         self._ledgers.release(claims)
         self._posting.drop(claims)
         self._letters.drop(claims)
-        self._parked = deque(each for each in self._parked if each.rejection.envelope.claim not in claims)
+        self._waiting.drop(claims)
 
     def committable(self, *, again: bool = False) -> dict[Claim, int]:
         """The position to commit for each claim that has settled more than was committed.
 
-        `again`: for each that has settled anything, as a last commit must not trust earlier ones still under way.
+        A position that would pass a record that is held here is left out, and told: it would be a fault of this
+        program, and a lost record. `again`: for each that has settled anything, as a last commit must not trust
+        earlier ones still under way.
         """
-        return self._ledgers.committable(again=again)
+        marks = self._ledgers.committable(again=again)
+        for claim, offsets in passed_over(marks, self._held()).items():
+            mark = marks.pop(claim)
+            self.account.tally.commits_refused += 1
+            place = {"topic": claim.topic, "partition": claim.partition}
+            self.account.notice("commit.refused", **place, position=mark, unsettled=list(offsets))
+        return marks
 
     def committed(self, marks: Mapping[Claim, int | None]) -> None:
         """Remember what was committed; a mark of None: the commit failed, offer it again."""
         self._ledgers.committed(marks)
+
+    def _held(self) -> Iterator[Envelope]:
+        yield from self._posting.held()
+        yield from self._letters.held()
+        yield from self._waiting.held()
+
+    # --- what keeps others waiting --------------------------------------------------------------------------------
+
+    def look(self, now: float) -> None:
+        """Look for partitions that one record holds up, and for those to pause; once a second is often enough."""
+        new, gone = self._heads.look(now)
+        for claim, head in new.items():
+            place = {"topic": claim.topic, "partition": claim.partition}
+            reason = self._why(claim, head.offset)
+            self.account.notice("partition.held_up", **place, offset=head.offset, behind=head.behind, reason=reason)
+        for claim in gone:
+            self.account.notice("partition.moved_on", topic=claim.topic, partition=claim.partition)
+        self._crowd.look(self._posting.shut_in(), [claim for claim, _ in self._ledgers.items()])
+
+    @property
+    def crowded(self) -> Collection[Claim]:
+        """The claims that are not to be read now: what they hold cannot be delivered, and takes others' room."""
+        return self._crowd.claims
+
+    @property
+    def held_up(self) -> Mapping[Claim, int]:
+        """Settled offsets that wait behind one record, for each claim where that has been told."""
+        return self._heads.waiting()
+
+    def _why(self, claim: Claim, offset: int) -> str:
+        if any(each.offset == offset and each.claim is claim for each in self._waiting.held()):
+            return "waits for the directory"
+        return self._posting.why(claim, offset) or self._letters.why(claim, offset) or "held by nothing: a fault"
 
     # --- records in ---------------------------------------------------------------------------------------------
 
@@ -128,25 +187,33 @@ class Flow:
 
     def admit(self, rows: Iterable[Row], rejections: Iterable[Rejection], now: float) -> None:
         """Take what the rooms made of records that were begun."""
+        came = 0
         for row in rows:
             self._posting.add(row, now)
+            came += 1
+        self._guard.came(came)
         for rejection in rejections:
+            self._posting.forget(rejection.envelope)
             self._letters.add(rejection)
 
     def park(self, rejections: Iterable[Rejection], now: float) -> None:
-        """Let records wait whose target the directory does not know yet."""
-        self._parked.extend(_Parked(rejection, now) for rejection in rejections)
+        """Let records wait whose target the directory does not know yet, or no longer."""
+        for each in rejections:
+            if each.envelope.claim in self._ledgers and not self._waiting.add(each, now):
+                self._letters.add(each)
 
     @property
     def wants_directory(self) -> bool:
         """Whether records wait for the directory to be fetched anew."""
-        return bool(self._parked)
+        return len(self._waiting) > 0
 
     def unpark(self, begun: float) -> list[Rejection]:
         """Remove and return what has waited since before `begun`, when the fetch that has now ended began."""
-        ready = [parked.rejection for parked in self._parked if parked.since <= begun]
-        self._parked = deque(parked for parked in self._parked if parked.since > begun)
-        return ready
+        return self._waiting.take(begun)
+
+    def still_unknown(self, rejections: Iterable[Rejection], begun: float) -> None:
+        """Remember what the directory whose fetch began at `begun` does not know either."""
+        self._waiting.unknown((each.wanted for each in rejections), begun)
 
     def stop(self) -> None:
         """Nothing more will be read: lanes close at once."""
@@ -156,12 +223,17 @@ class Flow:
 
     def due(self, now: float) -> list[Post | Letter]:
         """The jobs to start now; each must come back through `settle`."""
+        letters = self._letters.due(now)
+        if self.stopped:
+            return [*letters]
         pressed = self._stopping or (self.posts_in_flight == 0 and self.room == 0)
-        return [*self._letters.due(now), *self._posting.due(now, pressed=pressed)]
+        return [*letters, *self._posting.due(now, pressed=pressed)]
 
     def settle(self, outcome: Posted | Lettered, now: float) -> None:
         """Take the outcome of a job that `due` handed out."""
         if isinstance(outcome, Posted):
-            self._posting.settle(outcome.post, outcome.answer, now)
+            delivered = self.account.tally.delivered
+            self.park(self._posting.settle(outcome.post, outcome.answer, now), now)
+            self._guard.delivered(self.account.tally.delivered - delivered)
         else:
             self._letters.settle(outcome.letter, outcome.error, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, ItemsView, Iterable, Mapping
 
     from worker.model import Claim, Envelope
 
@@ -49,6 +49,17 @@ class Ledger:
         """The offset below which all that was read is settled, in Kafka's sense of a position to resume from."""
         return next(iter(self._open), self._next)
 
+    @property
+    def head(self) -> int | None:
+        """The oldest open offset; None if none is open."""
+        return next(iter(self._open), None)
+
+    @property
+    def behind(self) -> int:
+        """Offsets behind the oldest open one that are settled, and cannot be committed because of it."""
+        head = self.head
+        return 0 if head is None or self._next is None else self._next - head - len(self._open)
+
     def committable(self) -> int | None:
         """`settled()` if it is ahead of what was committed, else None."""
         mark = self.settled()
@@ -79,6 +90,13 @@ class Ledgers:
     def bytes(self) -> int:
         """Bytes of the records read and not settled."""
         return sum(ledger.size for ledger in self._ledgers.values())
+
+    def __len__(self) -> int:
+        return len(self._ledgers)
+
+    def items(self) -> ItemsView[Claim, Ledger]:
+        """The claims and their ledgers."""
+        return self._ledgers.items()
 
     def assign(self, claims: Iterable[Claim]) -> None:
         """Open a ledger for each claim."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from worker.flow.batch import BatchPolicy
     from worker.flow.breaker import BreakerPolicy
+    from worker.flow.flood import FloodPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class FlowPolicy:
 
     batch: BatchPolicy
     breaker: BreakerPolicy
+    flood: FloodPolicy
     wait: Callable[[int], float]
     records: int
     size: int

@@ -1,44 +1,45 @@
-"""Rows on their way to the data mart: which post starts when, and what an answer changes."""
+"""Rows on their way to the data mart: which lane they wait in, and which post starts when."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from worker.flow.breaker import Breaker, Passage
 from worker.flow.jobs import Post
-from worker.flow.lanes import MART, Lanes
-from worker.flow.verdict import Answer, Verdict
-from worker.model import Disposition, Refusal, Rejection
+from worker.flow.lanes import Lanes
+from worker.flow.outcome import Outcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from worker.flow.account import Account
     from worker.flow.batch import Batch, Lane
     from worker.flow.letters import Letters
     from worker.flow.offsets import Ledgers
     from worker.flow.policy import FlowPolicy
-    from worker.model import Claim, Row
+    from worker.flow.verdict import Answer
+    from worker.model import Claim, Envelope, Rejection, Row
 
 
 class Posting:
-    """Rows wait in lanes, are posted in batches, and are settled, tried again, split or rejected by the verdict.
+    """Rows wait in lanes and are posted in batches; what an answer changes is `Outcomes`' to say.
 
     Two kinds of breaker stand before a post: the host's, for halts and `Retry-After`, and the lane's, for failures.
     """
 
     def __init__(self, policy: FlowPolicy, ledgers: Ledgers, letters: Letters, account: Account) -> None:
         self._policy = policy
-        self._batches = policy.batch
-        self._ledgers = ledgers
-        self._letters = letters
-        self._account = account
         self._host = Breaker(replace(policy.breaker, failures=1))
         self._lanes = Lanes(policy, ledgers)
-        self._largest = 0
-        self._throttles = 0
-        self.in_flight = 0
+        self._outcomes = Outcomes(policy, self._host, self._lanes, ledgers=ledgers, letters=letters, account=account)
+        self._started: set[Post] = set()
+
+    @property
+    def in_flight(self) -> int:
+        """Posts whose outcome is awaited."""
+        return len(self._started)
 
     @property
     def stuck(self) -> bool:
@@ -59,6 +60,8 @@ class Posting:
         shut = [reason for reason in reasons if reason is not None]
         return shut[0] if shut and (full or len(shut) == len(reasons)) else None
 
+    # --- rows in, and what is held ------------------------------------------------------------------------------
+
     def add(self, row: Row, now: float) -> None:
         """Let a row wait to be posted."""
         self._lanes.of(row.subscription_id).add(row, now)
@@ -66,8 +69,43 @@ class Posting:
     def drop(self, claims: Collection[Claim]) -> None:
         """Forget what waits for claims that are gone."""
         self._lanes.drop(claims)
+        self._outcomes.drop(claims)
 
-    # --- posts out ----------------------------------------------------------------------------------------------
+    def forget(self, envelope: Envelope) -> None:
+        """Forget what was noted of a record that is settled elsewhere."""
+        self._outcomes.forget(envelope)
+
+    def held(self) -> Iterator[Envelope]:
+        """The records that wait here or are in flight, in no order."""
+        for lane in self._lanes:
+            for row in lane.waiting():
+                yield row.envelope
+        for post in self._started:
+            for row in post.batch.rows:
+                yield row.envelope
+
+    def shut_in(self) -> Counter[Claim]:
+        """Records of each claim that wait in a lane that is shut while another is open."""
+        lanes = list(self._lanes)
+        shut = [lane for lane in lanes if not lane.breaker.closed]
+        if not self._host.closed or not shut or len(shut) == len(lanes):
+            return Counter()
+        return Counter(row.envelope.claim for lane in shut for row in lane.waiting())
+
+    def why(self, claim: Claim, offset: int) -> str | None:
+        """Why a record that is held here is not settled yet, in a few words; None if it is not held here."""
+        for post in self._started:
+            if _has(post.batch.rows, claim, offset):
+                return _tried(post.batch, "in flight")
+        for lane in self._lanes:
+            for batch in lane.ready:
+                if _has(batch.rows, claim, offset):
+                    return _tried(batch, self._host.reason or lane.breaker.reason or "waits for its next try")
+            if _has(lane.rows, claim, offset):
+                return self._host.reason or lane.breaker.reason or "waits for its batch"
+        return None
+
+    # --- posts out, answers in ----------------------------------------------------------------------------------
 
     def due(self, now: float, *, pressed: bool) -> list[Post]:
         """The posts to start now; `pressed`: nothing more can come, so lanes close at once."""
@@ -92,181 +130,30 @@ class Posting:
             batch, rest = batch.halves(now)
             lane.ready.append(rest)
         lane.in_flight += 1
-        self.in_flight += 1
-        return Post(lane, batch, now, self._host.started(), lane.breaker.started())
+        post = Post(lane, batch, now, self._host.started(), lane.breaker.started())
+        self._started.add(post)
+        return post
 
     def _limit(self, lane: Lane) -> int:
         """Posts of a lane that may be in flight: an isolated lane leaves half of them to the others."""
         return max(1, self._policy.in_flight // 2) if self._lanes.isolated(lane) else self._policy.in_flight
 
     def _close(self, lane: Lane, now: float, *, pressed: bool) -> Batch | None:
-        closes = lane.closes_at(self._batches)
+        closes = lane.closes_at(self._outcomes.batches)
         if closes is None or (closes > now and not pressed):
             return None
-        return lane.take(self._batches)
+        return lane.take(self._outcomes.batches)
 
-    # --- answers in ---------------------------------------------------------------------------------------------
-
-    def settle(self, post: Post, answer: Answer, now: float) -> None:
-        """Take a post's answer."""
+    def settle(self, post: Post, answer: Answer, now: float) -> list[Rejection]:
+        """Take a post's answer; returns records whose subscription has gone: a newer directory has to be asked."""
+        self._started.discard(post)
         post.lane.in_flight -= 1
-        self.in_flight -= 1
-        self._account.tally.posts[answer.reason] += 1
-        batch = replace(post.batch, attempts=post.batch.attempts + 1, unseen=post.batch.unseen or answer.unseen)
-        post = replace(post, batch=batch)
-        if answer.retry_after and answer.verdict is not Verdict.ACCEPTED:
-            self._hold(answer.retry_after, now)
-        match answer.verdict:
-            case Verdict.ACCEPTED:
-                self._accepted(post, now)
-            case Verdict.RETRY:
-                self._failed(post, answer, now)
-            case Verdict.THROTTLE:
-                self._throttled(post, answer, now)
-            case Verdict.REFRESH:
-                self._unauthorised(post, answer, now)
-            case Verdict.SPLIT:
-                self._passed(post)
-                self._split(post, answer, now)
-            case Verdict.SPLIT_EDGE:
-                self._refused_at_edge(post, answer, now)
-            case Verdict.TOO_LARGE:
-                self._end_probe(post)
-                self._learn_size(batch)
-                self._split(post, answer, now)
-            case Verdict.HALT:
-                self._halted(post, answer, now)
-            case _:
-                assert_never(answer.verdict)
-
-    def _accepted(self, post: Post, now: float) -> None:
-        lane = post.lane
-        self._throttles = 0
-        self._largest = max(self._largest, post.batch.size)
-        lane.accept_started = max(lane.accept_started, post.started)
-        self._passed(post)
-        for row in post.batch.rows:
-            self._ledgers.finish(row.envelope)
-        self._account.tally.delivered += len(post.batch.rows)
-        self._lanes.rejoin(lane, now)
-
-    def _passed(self, post: Post) -> None:
-        """The data mart itself has answered to the records: endpoint and credentials are well."""
-        if self._host.passed():
-            self._account.notice("halt.ended")
-        if post.lane.breaker.passed():
-            self._account.notice("circuit.closed", lane=post.lane.key)
-
-    def _failed(self, post: Post, answer: Answer, now: float) -> None:
-        """A failure is the batch's own only where others passed since it failed before; else it is an outage."""
-        batch, lane = post.batch, post.lane
-        self._account.tally.retries[answer.reason] += 1
-        self._host.ended(probe=post.host_probe)
-        if lane.breaker.failed(answer.reason, now, probe=post.lane_probe):
-            self._account.notice("circuit.opened", lane=lane.key, reason=answer.reason)
-        own = _contradicted(post)
-        batch = replace(
-            batch,
-            contradicted=batch.contradicted + own,
-            last_failed=now,
-            due=now + self._policy.wait(batch.attempts),
-        )
-        post = replace(post, batch=batch)
-        if own and batch.contradicted >= self._patience(batch):
-            self._blame(post, answer, now)
-        else:
-            self._lanes.again(lane, batch)
-
-    def _patience(self, batch: Batch) -> int:
-        return self._policy.attempts if len(batch.rows) == 1 else max(1, self._policy.attempts // 2)
-
-    def _blame(self, post: Post, answer: Answer, now: float) -> None:
-        """A batch fails while others pass: find the subscription, and in its own lane the record."""
-        batch, lane = post.batch, post.lane
-        if lane.key == MART and not batch.mixed:
-            subscription = batch.rows[0].subscription_id
-            if self._lanes.isolate(subscription, now):
-                self._account.notice("subscription.isolated", subscription=subscription, reason=answer.reason)
-            self._lanes.again(lane, batch)
-        else:
-            self._split(post, replace(answer, disposition=Disposition.SERVER_ERROR), now)
-
-    def _throttled(self, post: Post, answer: Answer, now: float) -> None:
-        self._account.tally.retries[answer.reason] += 1
-        self._end_probe(post)
-        self._throttles += 1
-        if not answer.retry_after:
-            self._hold(self._policy.wait(self._throttles), now)
-        self._lanes.again(post.lane, replace(post.batch, due=now))
-
-    def _unauthorised(self, post: Post, answer: Answer, now: float) -> None:
-        """The courier has dropped the refused token: one more try with a new one, then it is the credentials."""
-        if post.batch.refreshed:
-            self._halted(post, answer, now)
-            return
-        self._account.tally.retries[answer.reason] += 1
-        self._end_probe(post)
-        self._lanes.again(post.lane, replace(post.batch, refreshed=True, due=now))
-
-    def _halted(self, post: Post, answer: Answer, now: float) -> None:
-        post.lane.breaker.ended(probe=post.lane_probe)
-        if self._host.trip(answer.reason, now, probe=post.host_probe):
-            self._account.notice("halt.began", reason=answer.reason, status=answer.status)
-        self._lanes.again(post.lane, replace(post.batch, refreshed=False, due=now))
-
-    def _split(self, post: Post, answer: Answer, now: float) -> None:
-        """Look for the refused record by halves; a batch of one has found it."""
-        batch = post.batch
-        if len(batch.rows) > 1:
-            for half in reversed(batch.halves(now)):
-                self._lanes.again(post.lane, half, front=True)
-        elif answer.reason == "conflict" and batch.unseen:
-            self._account.tally.duplicates += 1
-            self._ledgers.finish(batch.rows[0].envelope)
-        else:
-            rejection = _rejection(batch, answer)
-            self._account.refused.append(rejection)
-            self._letters.add(rejection)
-
-    def _refused_at_edge(self, post: Post, answer: Answer, now: float) -> None:
-        """A firewall refuses a record's text only where it lets others pass; else it refuses us."""
-        batch = post.batch
-        own = _contradicted(post)
-        post = replace(post, batch=replace(batch, last_failed=now))
-        if own or len(batch.rows) > 1:
-            self._end_probe(post)
-            self._split(post, answer, now)
-        else:
-            self._halted(post, answer, now)
-
-    def _learn_size(self, batch: Batch) -> None:
-        """A post was too large: batches shrink to half of it, but not below what was taken before."""
-        limit = max(self._largest, batch.size // 2, 1)
-        if len(batch.rows) > 1 and limit < self._batches.size:
-            self._batches = replace(self._batches, size=limit)
-            self._account.notice("batch.size_learned", bytes=limit)
-
-    def _end_probe(self, post: Post) -> None:
-        """Something has answered, maybe not the data mart: neither a breaker's failure nor its success."""
-        self._host.ended(probe=post.host_probe)
-        post.lane.breaker.ended(probe=post.lane_probe)
-
-    def _hold(self, seconds: float, now: float) -> None:
-        self._host.hold(now + min(seconds, self._policy.retry_after))
+        return self._outcomes.take(post, answer, now)
 
 
-def _contradicted(post: Post) -> bool:
-    """Whether others have passed since the batch failed before, so that its failure is its own."""
-    failed = post.batch.last_failed
-    return failed is not None and post.lane.accept_started > failed
+def _has(rows: Collection[Row], claim: Claim, offset: int) -> bool:
+    return any(row.envelope.offset == offset and row.envelope.claim is claim for row in rows)
 
 
-def _rejection(batch: Batch, answer: Answer) -> Rejection:
-    detail = f"the data mart answered {answer.status or answer.reason} to this record alone"
-    return Rejection(
-        batch.rows[0].envelope,
-        Refusal(answer.disposition, answer.reason, detail),
-        batch.attempts,
-        answer.status,
-        answer.body,
-    )
+def _tried(batch: Batch, state: str) -> str:
+    return f"{state}; {batch.attempts} posts failed, last: {batch.reason}" if batch.attempts else state

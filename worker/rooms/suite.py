@@ -46,24 +46,33 @@ class Suite:
         """
         passed = Passed()
         for envelope in envelopes:
-            event = self.decoder.event(envelope)
-            if not isinstance(event, Event):
-                passed.rejected.append(Rejection(envelope, event))
-                continue
-            invalid = validate.refusal(event)
-            if invalid is not None:
-                passed.rejected.append(Rejection(envelope, invalid))
-                continue
-            target = directory.resolve(event.binding, event.asset, event.deployment)
-            if not isinstance(target, Target):
-                passed.unknown.append(Rejection(envelope, target))
-                continue
-            found = self._finish(envelope, event, target)
-            if isinstance(found, Row):
-                passed.rows.append(found)
-            else:
-                passed.rejected.append(Rejection(envelope, found))
+            try:
+                self._walk(envelope, directory, passed)
+            except MemoryError:
+                raise  # that is the machine's fault, and would be the next record's too
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not hold up all records behind this one
+                passed.rejected.append(Rejection(envelope, _internal(error)))
         return passed
+
+    def _walk(self, envelope: Envelope, directory: Directory, passed: Passed) -> None:
+        event = self.decoder.event(envelope)
+        if not isinstance(event, Event):
+            passed.rejected.append(Rejection(envelope, event))
+            return
+        invalid = validate.refusal(event)
+        if invalid is not None:
+            passed.rejected.append(Rejection(envelope, invalid))
+            return
+        target = directory.resolve(event.binding, event.asset, event.deployment)
+        if not isinstance(target, Target):
+            wanted = (event.binding, event.asset, event.deployment)
+            passed.unknown.append(Rejection(envelope, target, wanted=wanted))
+            return
+        found = self._finish(envelope, event, target)
+        if isinstance(found, Row):
+            passed.rows.append(found)
+        else:
+            passed.rejected.append(Rejection(envelope, found))
 
     def _finish(self, envelope: Envelope, event: Event, target: Target) -> Row | Refusal:
         normal = normalise(event.request, event.response, target)
@@ -79,3 +88,15 @@ class Suite:
 def _oversized(size: int, limit: int) -> Refusal:
     detail = f"the record has {size} bytes as JSON; limits.record_bytes allows {limit}"
     return Refusal(Disposition.TOO_LARGE, "record-too-large", detail)
+
+
+def _internal(error: Exception) -> Refusal:
+    """Names the place in this program, never the error's text, which may hold a value of the record."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}" if trace is not None else "an unknown place"
+    detail = (
+        f"a fault of the worker: {type(error).__name__} in {place}; please report it, and redrive with the next release"
+    )
+    return Refusal(Disposition.NORMALISE, "internal-error", detail)

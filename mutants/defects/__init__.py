@@ -1,0 +1,12 @@
+"""All defects, in the order of the data's way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mutants.defects import flow, judging, loop, reading
+
+if TYPE_CHECKING:
+    from mutants.mutant import Mutant
+
+MUTANTS: Final[tuple[Mutant, ...]] = (*reading.MUTANTS, *judging.MUTANTS, *flow.MUTANTS, *loop.MUTANTS)

@@ -1,0 +1,192 @@
+"""Defects in what is in flight: ledgers, lanes, letters, the flood guard, what waits."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mutants.mutant import Mutant
+
+OFFSETS: Final = "worker/flow/offsets.py"
+LETTERS: Final = "worker/flow/letters.py"
+FLOW: Final = "worker/flow/flow.py"
+MACHINE: Final = "tests/flow/test_state_machine.py"
+
+MUTANTS: Final = (
+    Mutant(
+        "commit-before-the-post-is-acknowledged",
+        "what was read is committed; a crash loses all that is in flight",
+        OFFSETS,
+        "        return next(iter(self._open), self._next)\n",
+        "        return self._next\n",
+        (
+            "tests/flow/test_offsets.py::test_a_commit_never_passes_an_open_offset_and_misses_no_settled_one",
+            MACHINE,
+        ),
+    ),
+    Mutant(
+        "commit-the-maximum",
+        "the highest settled offset is committed, over the heads of open ones",
+        OFFSETS,
+        "        self.size -= self._open.pop(offset)\n",
+        "        self.size -= self._open.pop(offset)\n"
+        "        self._open = {each: size for each, size in self._open.items() if each > offset}\n",
+        ("tests/flow/test_offsets.py::test_a_commit_never_passes_an_open_offset_and_misses_no_settled_one",),
+    ),
+    Mutant(
+        "fenced-by-partition-number",
+        "a late answer to an earlier claim settles a record of the next claim that nobody has delivered",
+        OFFSETS,
+        "        ledger = self._ledgers.get(envelope.claim)\n"
+        "        if ledger is not None:\n            ledger.finish(",
+        "        same = (each for held, each in self._ledgers.items() if held.partition == envelope.claim.partition)\n"
+        "        ledger = next(same, None)\n"
+        "        if ledger is not None:\n            ledger.finish(",
+        ("tests/flow/test_flow.py::test_a_late_result_for_a_revoked_claim_settles_nothing_of_the_next_claim",),
+    ),
+    Mutant(
+        "a-failed-commit-is-not-offered-again",
+        "the last commit is lost, and the next worker delivers everything twice",
+        OFFSETS,
+        "        self._committed = mark\n",
+        "        self._committed = mark or self._committed\n",
+        ("tests/flow/test_offsets.py::test_a_failed_commit_is_offered_again",),
+    ),
+    Mutant(
+        "the-invariant-looks-away",
+        "a fault in the ledgers commits records that are still held",
+        "worker/flow/invariant.py",
+        "        if mark is not None and envelope.offset < mark:\n",
+        "        if mark is not None and envelope.offset < mark < 0:\n",
+        ("tests/flow/test_invariant.py::test_what_is_held_below_a_mark_is_found_and_nothing_else",),
+    ),
+    Mutant(
+        "dropped-when-the-dead-letter-write-fails",
+        "a refused record is settled although it is nowhere",
+        LETTERS,
+        "        if error is None:\n            self._account",
+        "        if error is None or letter.attempts >= 3:\n            self._account",
+        (
+            "tests/flow/test_letters.py::test_a_letter_is_tried_for_as_long_as_it_takes_and_settled_only_when_acknowledged",
+            MACHINE,
+        ),
+    ),
+    Mutant(
+        "kept-back-records-are-forgotten",
+        "what the flood guard kept back is gone after the resume, and its partition stands still",
+        LETTERS,
+        "        for rejection in kept_back:\n            self._admit(rejection)\n",
+        "        kept_back.clear()\n",
+        ("tests/flow/test_flood.py::test_after_a_resume_everything_goes_on",),
+    ),
+    Mutant(
+        "the-flood-guard-is-ignored",
+        "a bad deploy drains the topic into the dead-letter topic",
+        LETTERS,
+        "        if self._guard.admits(rejection.refusal, posted=rejection.attempts > 0):\n",
+        "        if self._guard.admits(rejection.refusal, posted=rejection.attempts > 0) or self._guard.stop:\n",
+        ("tests/flow/test_flood.py::test_what_is_kept_back_is_neither_settled_nor_lost_nor_written",),
+    ),
+    Mutant(
+        "posts-go-on-while-the-flood-guard-stops",
+        "a data mart that refuses everything is sent everything",
+        FLOW,
+        "        if self.stopped:\n            return [*letters]\n",
+        "",
+        ("tests/flow/test_flood.py::test_nothing_is_read_and_nothing_posted_while_it_is_stopped",),
+    ),
+    Mutant(
+        "reading-goes-on-while-the-flood-guard-stops",
+        "the room fills with what is kept back",
+        FLOW,
+        "        if self.stopped or self._waiting.full or",
+        "        if self._waiting.full or",
+        ("tests/flow/test_flood.py::test_nothing_is_read_and_nothing_posted_while_it_is_stopped",),
+    ),
+    Mutant(
+        "letters-of-a-revoked-claim-are-kept",
+        "a partition's old owner goes on with records that are another's",
+        FLOW,
+        "        self._letters.drop(claims)\n",
+        "",
+        (
+            "tests/flow/test_flood.py::test_a_released_claim_takes_its_kept_back_records_along_and_the_others_stay",
+            "tests/flow/test_letters.py::test_letters_of_a_claim_that_is_gone_are_not_written",
+        ),
+    ),
+    Mutant(
+        "rows-of-a-revoked-claim-are-kept",
+        "a partition's old owner goes on posting records that are another's",
+        FLOW,
+        "        self._posting.drop(claims)\n",
+        "",
+        ("tests/flow/test_flow.py::test_rows_of_a_revoked_claim_are_not_posted",),
+    ),
+    Mutant(
+        "parked-records-are-forgotten",
+        "a new directory lets the records that came after its fetch began vanish",
+        "worker/flow/waiting.py",
+        "        self._parked = deque(parked for parked in self._parked if parked.since > begun)\n",
+        "        self._parked.clear()\n",
+        (
+            "tests/flow/test_waiting.py::test_a_fetch_takes_those_that_came_before_it_began_and_leaves_the_others",
+            "tests/flow/test_flow.py::test_parked_records_are_given_back_only_by_a_fetch_begun_after_they_came",
+        ),
+    ),
+    Mutant(
+        "an-old-directory-is-believed",
+        "a record is rejected by a directory that was fetched before it came",
+        "worker/flow/waiting.py",
+        "        ready = [parked.rejection for parked in self._parked if parked.since <= begun]\n"
+        "        self._parked = deque(parked for parked in self._parked if parked.since > begun)\n",
+        "        ready = [parked.rejection for parked in self._parked]\n        self._parked.clear()\n",
+        ("tests/flow/test_gone.py::test_only_a_directory_begun_after_the_404_is_new",),
+    ),
+    Mutant(
+        "isolation-loses-what-waits",
+        "batches that wait for their next try vanish when a subscription gets its own lane",
+        "worker/flow/lanes.py",
+        "        for batch in waiting:\n            self.again(mart, batch)\n",
+        "        del waiting\n",
+        ("tests/flow/test_lanes.py::test_what_waits_of_an_isolated_subscription_moves_with_it",),
+    ),
+    Mutant(
+        "the-last-rows-never-leave",
+        "rows that do not fill a batch wait for ever",
+        "worker/flow/batch.py",
+        "        return 0.0 if full else self._opened + policy.linger\n",
+        "        return 0.0 if full else None\n",
+        ("tests/flow/test_flow.py::test_a_lane_closes_when_full_or_when_its_first_record_has_lingered",),
+    ),
+    Mutant(
+        "a-breaker-probes-once",
+        "after the first probe that failed, nothing is posted ever again",
+        "worker/flow/breaker.py",
+        "        if probe:\n            self._probing = False\n",
+        "        del probe\n",
+        ("tests/flow/test_flow.py::test_an_outage_dead_letters_nothing_and_probes_one_at_a_time",),
+    ),
+    Mutant(
+        "a-crowded-partition-stays-paused",
+        "a partition that was paused for a sick subscription is never read again",
+        "worker/flow/crowd.py",
+        "        self.claims = full | still\n",
+        "        self.claims |= full | still\n",
+        ("tests/flow/test_crowd.py::test_it_is_read_again_only_when_half_of_that_is_gone",),
+    ),
+    Mutant(
+        "a-fault-of-the-worker-loses-the-record",
+        "a record that our own code cannot take is in no list, and holds its partition for ever",
+        "worker/rooms/suite.py",
+        "                passed.rejected.append(Rejection(envelope, _internal(error)))\n",
+        "                _internal(error)\n",
+        ("tests/rooms/test_suite.py::test_a_fault_of_the_worker_costs_the_record_and_not_its_neighbours",),
+    ),
+    Mutant(
+        "a-post-thread-dies-with-its-batch",
+        "an unexpected error on a post thread takes the batch along: in flight for ever",
+        "worker/edges/courier.py",
+        '                answer = no_answer("internal-error", sent=True)\n',
+        "                continue\n",
+        ("tests/edges/test_courier.py::test_a_token_source_that_fails_costs_no_batch",),
+    ),
+)

@@ -1,0 +1,69 @@
+"""What librdkafka gives out, as envelopes of the claims that are owned; what is an error goes elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from worker.edges.claims import SourceError
+from worker.edges.resets import REPORTED, gone_back
+from worker.model import Envelope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from confluent_kafka import KafkaError, Message
+
+    from worker.edges.claims import Claims
+    from worker.edges.failures import Failures
+    from worker.edges.resets import Resets
+    from worker.model import Claim
+
+
+class Envelopes:
+    """Makes them, and moves each claim's next offset on."""
+
+    def __init__(self, claims: Claims, failures: Failures, resets: Resets) -> None:
+        self._owned = claims.owned
+        self._next = claims.next
+        self._failures = failures
+        self._resets = resets
+
+    def claim_of(self, message: Message) -> Claim | None:
+        """The claim that is owned on a message's partition; None for an error that concerns none."""
+        return self._owned.get((message.topic(), message.partition()))  # type: ignore[arg-type]  # errors may lack both
+
+    def of(self, messages: Iterable[Message]) -> list[Envelope]:
+        """Raises `SourceError` where a partition goes back: it is another topic of that name."""
+        envelopes: list[Envelope] = []
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                self._on_error(message, error)
+                continue
+            claim = self.claim_of(message)
+            if claim is not None:
+                envelopes.append(self._envelope(claim, message))
+        return envelopes
+
+    def _on_error(self, message: Message, error: KafkaError) -> None:
+        topic, partition = message.topic(), message.partition()
+        if error.code() in REPORTED and topic is not None and partition is not None:
+            self._resets.note(topic, partition)
+        else:
+            self._failures.note(error)
+
+    def _envelope(self, claim: Claim, message: Any) -> Envelope:
+        """An envelope of a message without error; `Any`, for the type says None of what only errors lack."""
+        offset: int = message.offset()
+        if offset < self._next.get(claim, 0):
+            raise SourceError(gone_back(claim, self._next[claim], offset))
+        self._next[claim] = offset + 1
+        return Envelope(claim, offset, message.timestamp()[1], message.key(), message.value(), self._headers(message))
+
+    def _headers(self, message: Any) -> Sequence[tuple[str, bytes | None]]:
+        """None where a header's name is not UTF-8: the client library can tell none of them then."""
+        try:
+            return message.headers() or ()
+        except (SystemError, UnicodeDecodeError):
+            self._failures.counts["headers_unreadable"] += 1
+            return ()

@@ -1,0 +1,100 @@
+"""What the worker shows of itself: its parts' counts as one reading, and why it is not ready."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from worker.telemetry import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from worker.edges.directory import DirectoryKeeper
+    from worker.edges.source import KafkaSource
+    from worker.flow.account import Tally
+    from worker.flow.flow import Flow
+    from worker.rooms.directory import Directory
+
+Counts = dict[str, "Mapping[tuple[str, ...], float]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is looked at; `marks` is what was last handed to Kafka to be committed, by topic and partition."""
+
+    flow: Flow
+    source: KafkaSource
+    keeper: DirectoryKeeper
+    token_fetches: Callable[[], int]
+    marks: Mapping[tuple[str, ...], float]
+
+
+def trouble(parts: Parts, directory: Directory | None, now: float) -> str | None:
+    """Why events cannot be delivered now, in a word or two; None where they can."""
+    flow = parts.flow
+    if flow.stopped:
+        return flow.blocked(now)
+    if directory is None:
+        return "directory"
+    if not parts.source.claims:
+        return "no-partitions"
+    if parts.source.held:
+        return next(iter(parts.source.held.values()))
+    if flow.wants_directory and parts.keeper.error and not flow.room:
+        return "directory"
+    if flow.letter_error:
+        return "dead-letter-topic"
+    return flow.blocked(now)
+
+
+def reading(parts: Parts, directory: Directory | None, ready: str | None, now: float) -> Reading:
+    """All counts as they are now."""
+    return Reading(now, ready, _counters(parts), _gauges(parts, directory, now), started=directory is not None)
+
+
+def _counters(parts: Parts) -> Counts:
+    tally = parts.flow.account.tally
+    return {
+        **_records(tally),
+        "http_requests": _labelled(tally.posts),
+        "http_retries": _labelled(tally.retries),
+        "commits_refused": {(): tally.commits_refused},
+        "offsets_lost": {(topic, number): lost for (topic, number), lost in parts.source.offsets_lost.items()},
+        "token_refresh": {(): parts.token_fetches()},
+        "directory_fetches": {(): parts.keeper.fetches},
+        "rebalances": {(): parts.source.rebalances},
+        "kafka_errors": _labelled(parts.source.errors),
+    }
+
+
+def _records(tally: Tally) -> Counts:
+    return {
+        "records_consumed": {(): tally.consumed},
+        "records_delivered": {(): tally.delivered},
+        "records_duplicate": {(): tally.duplicates},
+        "records_rejected": _labelled(tally.rejected),
+        "records_deadlettered": _labelled(tally.lettered),
+        "dead_letter_failures": {(): tally.letter_failures},
+    }
+
+
+def _gauges(parts: Parts, directory: Directory | None, now: float) -> Counts:
+    flow, source = parts.flow, parts.source
+    return {
+        "records_in_flight": {(): flow.open_records},
+        "inflight_bytes": {(): flow.open_bytes},
+        "posts_in_flight": {(): flow.posts_in_flight},
+        "circuit_state": {(): 1 if flow.blocked(now) else 0},
+        "flood_stopped": {(): 1 if flow.stopped else 0},
+        "partitions_paused": {(): len(flow.crowded)},
+        "partition_held_up_offsets": {(claim.topic, str(claim.partition)): n for claim, n in flow.held_up.items()},
+        "partitions_assigned": {(): len(source.claims)},
+        "consumer_lag_messages": {(claim.topic, str(claim.partition)): lag for claim, lag in source.lag().items()},
+        "commit_offset": dict(parts.marks),
+        "directory_subscriptions": {(): directory.subscriptions if directory else 0},
+    }
+
+
+def _labelled(counts: Mapping[str, int]) -> dict[tuple[str, ...], float]:
+    return {(str(name),): count for name, count in counts.items()}
