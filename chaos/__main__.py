@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from tests.kafka.broker import Broker, BrokerError, choose
 from tests.kafka.install import InstallError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from chaos.outcome import Row
     from chaos.scenario import Scenario
@@ -54,9 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(chosen: Sequence[Scenario], broker: Broker, given: argparse.Namespace) -> Run:
     began = time.monotonic()
     print(f"chaos: seed {given.seed}", file=sys.stderr)
-    with ThreadPoolExecutor(given.jobs) as pool:
-        found = pool.map(lambda each: _play(each, broker, given), chosen)
-        rows = [row for each in found for row in each]
+    with ExitStack() as stack:
+        played: Callable[..., Iterable[list[Row]]] = map  # in this thread, so that Ctrl-C ends a scenario at once
+        if given.jobs > 1:
+            pool = ThreadPoolExecutor(given.jobs)
+            stack.callback(pool.shutdown, cancel_futures=True)
+            played = pool.map
+        rows = [row for each in played(lambda each: _play(each, broker, given), chosen) for row in each]
     return Run(rows=rows, seed=given.seed, full=given.full, broker=broker.name, seconds=time.monotonic() - began)
 
 
@@ -65,7 +70,7 @@ def _play(scenario: Scenario, broker: Broker, given: argparse.Namespace) -> list
     for row in play(scenario, broker, full=given.full, seed=given.seed, code=given.code):
         rows.append(row)
         verdict = "passed" if row.outcome.passed else "FAILED"
-        print(f"chaos: {row.name}: {verdict} in {row.seconds:.0f} s", file=sys.stderr)
+        print(f"chaos: {row.name}: {verdict} in {row.seconds:.0f} s", *row.outcome.faults, sep="\n  ", file=sys.stderr)
     return rows
 
 

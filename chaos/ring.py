@@ -158,7 +158,7 @@ class Ring:
         faults = [*self.faults, *judgement.faults(both=both)]
         if duplicates is not None and judgement.duplicates > duplicates:
             faults.append(f"{judgement.duplicates} duplicates, more than {duplicates}")
-        if committed and not self.watch.done:
+        if committed and not self.watch.all_committed:
             faults.append(f"not everything is committed: {sum(self.watch.committed.values())} of {judgement.events}")
         self.note("longest standstill", f"{self.watch.standstill:.1f} s")
         if self.watch.backwards:

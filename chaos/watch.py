@@ -85,8 +85,12 @@ class Watch:
         """Whether everything produced so far is settled and committed."""
         if self._failure is not None:
             raise RuntimeError("the watch has ended") from self._failure
-        positions = [self.committed.get(partition, 0) for partition in range(len(self._log))]
-        return len(self.settled) >= self.produced and positions == list(map(len, self._log))
+        return len(self.settled) >= self.produced and self.all_committed
+
+    @property
+    def all_committed(self) -> bool:
+        """Whether the positions are behind the last event of each partition."""
+        return [self.committed.get(number, 0) for number in range(len(self._log))] == list(map(len, self._log))
 
     def peak(self, seconds: float = 1.0) -> float:
         """The greatest rate of arrival over any such time, in events a second."""

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-NEED_KAFKA: Final = ("tests/way/", "tests/mutants/", "tests/edges/test_source_retention.py")
+NEED_KAFKA: Final = ("tests/way/", "tests/mutants/", "tests/edges/test_source_")
 """Where the tests are that need the real one."""
 
 

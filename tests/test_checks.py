@@ -118,7 +118,7 @@ def test_each_limit_that_is_too_small_is_found(checked: Checked) -> None:
 def test_more_replicas_in_sync_than_there_are_is_a_fault(checked: Checked) -> None:
     (finding,) = checked(AMPLE | {"min.insync.replicas": "2"})
     assert not finding.good
-    assert "is 2, but it has 1 replicas: every letter would be refused" in finding.text
+    assert "is 2, but it has 1 replicas: brokers before Kafka 4.1 would refuse every letter" in finding.text
     assert "--add-config min.insync.replicas=1" in finding.text
 
 

@@ -124,7 +124,7 @@ def _keeping(kafka: Kafka, letter: str, target: Limits) -> Iterator[Finding]:
     if target.min_insync_replicas > target.replicas:
         way = _alter(kafka, letter, "min.insync.replicas", target.replicas)
         text = f"min.insync.replicas of {letter} is {target.min_insync_replicas}, but it has {target.replicas} replicas"
-        yield _bad(LIMITS, f"{text}: every letter would be refused; lower it ({way})")
+        yield _bad(LIMITS, f"{text}: brokers before Kafka 4.1 would refuse every letter; lower it ({way})")
     if target.compacted:
         way = _alter(kafka, letter, "cleanup.policy", "delete")
         text = "letters without a key would be refused, and of those with one key only the last kept"

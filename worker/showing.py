@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from worker.telemetry import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from worker.edges.directory import DirectoryKeeper
     from worker.edges.source import KafkaSource
@@ -32,20 +32,19 @@ class Parts:
 
 def trouble(parts: Parts, directory: Directory | None, now: float) -> str | None:
     """Why events cannot be delivered now, in a word or two; None where they can."""
-    flow = parts.flow
-    if flow.stopped:
-        return flow.blocked(now)
-    if directory is None:
-        return "directory"
-    if not parts.source.claims:
-        return "no-partitions"
-    if parts.source.held:
-        return next(iter(parts.source.held.values()))
-    if flow.wants_directory and parts.keeper.error and not flow.room:
-        return "directory"
-    if flow.letter_error:
-        return "dead-letter-topic"
-    return flow.blocked(now)
+    return next((reason for reason in _troubles(parts, directory, now) if reason), None)
+
+
+def _troubles(parts: Parts, directory: Directory | None, now: float) -> Iterator[str | None]:
+    """What might be told, the first that says most."""
+    flow, source = parts.flow, parts.source
+    yield flow.blocked(now) if flow.stopped else None
+    yield "directory" if directory is None else None
+    yield "no-partitions" if not source.claims else None
+    yield from source.held.values()
+    yield "directory" if flow.wants_directory and parts.keeper.error and not flow.room else None
+    yield "dead-letter-topic" if flow.letter_error else None
+    yield flow.blocked(now)
 
 
 def reading(parts: Parts, directory: Directory | None, ready: str | None, now: float) -> Reading:

@@ -25,7 +25,7 @@ LEAVES = 0.6
 SOON = {"KAFKA__CONSUMER__HEARTBEAT_INTERVAL_MS": "500"}
 """How soon the members hear of a rebalance; with the consumer protocol the broker decides."""
 SLOW = {"match": {"path": "scoring_payloads$"}, "action": {"delay_ms": 150}}
-SETTLE_SECONDS = 120
+SETTLE_SECONDS = 300
 
 
 def play(place: Place) -> Iterator[Outcome]:

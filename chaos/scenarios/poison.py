@@ -20,6 +20,8 @@ BATCH = 500
 ONE_IN = 1000
 HALVINGS = 2 * math.ceil(math.log2(BATCH))
 SETTLE_SECONDS = 20
+"""And as long as the events themselves take, at `LEAST_RATE` a second."""
+LEAST_RATE = 2000
 BAD_REQUEST: dict[str, Any] = {"status": 400}
 EDGE: dict[str, Any] = {
     "status": 403,
@@ -61,10 +63,11 @@ def _refused(ring: Ring, events: int, count: int, action: dict[str, Any], rate: 
     bad = {ids[number] for number in numbers}
     ring.settings["BATCH__RECORDS"] = str(BATCH)
     ring.mart.fault({"match": {"path": "scoring_payloads$", "contains": "poison"}, "action": action})
+    seconds = SETTLE_SECONDS + events / LEAST_RATE
     with ring.worker() as worker:
         with Load(ring.writer, rate):
-            ring.until(lambda: bad <= ring.watch.settled, "the bad records settled", SETTLE_SECONDS)
-        ring.until_done(SETTLE_SECONDS)
+            ring.until(lambda: bad <= ring.watch.settled, "the bad records settled", seconds)
+        ring.until_done(seconds)
         ring.stop(worker)
     return bad
 

@@ -98,8 +98,8 @@ MUTANTS: Final = (
         "reading-goes-on-while-the-flood-guard-stops",
         "the room fills with what is kept back",
         FLOW,
-        "        if self.stopped or self._waiting.full or",
-        "        if self._waiting.full or",
+        "        if self.stopped or self.open_bytes",
+        "        if self.open_bytes",
         ("tests/flow/test_flood.py::test_nothing_is_read_and_nothing_posted_while_it_is_stopped",),
     ),
     Mutant(

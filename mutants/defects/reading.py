@@ -10,9 +10,11 @@ SOURCE: Final = "worker/edges/source.py"
 COMMITS: Final = "worker/edges/commits.py"
 FAILURES: Final = "worker/edges/failures.py"
 PAUSING: Final = "worker/edges/pausing.py"
-TESTS: Final = "tests/mutants/test_reading.py"
+FAILURE_TESTS: Final = "tests/edges/test_source_failures.py"
+CLAIM_TESTS: Final = "tests/edges/test_source_claims.py"
+PAUSE_TESTS: Final = "tests/edges/test_source_pausing.py"
 RETENTION: Final = "tests/edges/test_source_retention.py"
-EXCEPTION: Final = f"{TESTS}::test_an_exception_out_of_a_read_ends_it_and_the_next_worker_reads_what_may_be_lost"
+EXCEPTION: Final = f"{FAILURE_TESTS}::test_a_callback_of_the_client_that_raises_ends_the_source_and_all_is_read_again"
 
 MUTANTS: Final = (
     Mutant(
@@ -23,7 +25,10 @@ MUTANTS: Final = (
         "            self._keep(error)\n",
         "            yield\n        except Exception as error:  # noqa: BLE001 - whatever it is\n"
         "            error.add_note('swallowed')\n",
-        (f"{TESTS}::test_a_failure_in_a_rebalance_ends_the_reading_and_nothing_is_committed_after_it",),
+        (
+            f"{FAILURE_TESTS}::test_a_callback_of_the_sources_own_never_raises_and_what_went_wrong_is_told",
+            f"{FAILURE_TESTS}::test_a_holder_that_raises_in_a_rebalance_ends_the_source_and_nothing_is_committed",
+        ),
     ),
     Mutant(
         "a-chunk-is-skipped-after-an-exception",
@@ -48,7 +53,7 @@ MUTANTS: Final = (
         COMMITS,
         "        owned = {claim: mark for claim, mark in marks.items() if self._claims.owns(claim)}\n",
         "        owned = dict(marks)\n",
-        (f"{TESTS}::test_a_partition_that_has_gone_is_not_committed_for",),
+        (f"{CLAIM_TESTS}::test_a_commit_for_a_claim_that_has_gone_is_not_sent_and_moves_nothing_back",),
     ),
     Mutant(
         "a-revoked-claim-is-still-owned",
@@ -56,7 +61,7 @@ MUTANTS: Final = (
         SOURCE,
         "            self.commit(self._holder.revoked(claims), wait=True)\n            self._forget(claims)\n",
         "            self.commit(self._holder.revoked(claims), wait=True)\n",
-        (f"{TESTS}::test_a_partition_that_has_gone_is_not_committed_for",),
+        (f"{CLAIM_TESTS}::test_a_commit_for_a_claim_that_has_gone_is_not_sent_and_moves_nothing_back",),
     ),
     Mutant(
         "a-commit-that-failed-is-not-noticed",
@@ -64,7 +69,7 @@ MUTANTS: Final = (
         COMMITS,
         "        self._failed += self._claims.on(failed)\n",
         "",
-        (f"{TESTS}::test_a_commit_that_the_broker_refused_is_offered_again",),
+        ("tests/mutants/test_survivors.py::test_a_commit_that_the_broker_refused_is_offered_again",),
     ),
     Mutant(
         "paused-after-a-reassignment",
@@ -72,7 +77,7 @@ MUTANTS: Final = (
         PAUSING,
         "if self._told.get(claim) is not paused}\n",
         "if self._told.get(claim, False) is not paused}\n",
-        (f"{TESTS}::test_a_partition_that_was_paused_when_it_went_is_read_when_it_comes_back",),
+        (f"{PAUSE_TESTS}::test_a_partition_that_was_held_when_it_went_is_read_when_it_comes_back",),
     ),
     Mutant(
         "held-for-ever",
@@ -80,7 +85,7 @@ MUTANTS: Final = (
         PAUSING,
         "        held = frozenset(claims)\n",
         "        held = self._held.union(claims)\n",
-        (f"{TESTS}::test_a_partition_that_was_held_is_read_once_it_is_not",),
+        (f"{PAUSE_TESTS}::test_a_partition_that_is_held_is_not_read_while_the_others_are_and_loses_nothing",),
     ),
     Mutant(
         "deleted-offsets-are-not-looked-after",

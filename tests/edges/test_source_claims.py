@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.edges.reading import PROTOCOLS, Log
+from tests.kafka.broker import EmbeddedKafka
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from tests.edges.reading import Reader
     from tests.kafka.broker import Broker
     from worker.model import Claim
-
-pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture
@@ -45,6 +44,7 @@ def share(reader: Reader, other: Reader) -> Claim:
     return gone
 
 
+@pytest.mark.kafka
 def test_a_commit_for_a_claim_that_has_gone_is_not_sent_and_moves_nothing_back(
     log: Log, protocol: Mapping[str, Any]
 ) -> None:
@@ -64,6 +64,7 @@ def test_a_commit_for_a_claim_that_has_gone_is_not_sent_and_moves_nothing_back(
         assert log.committed([gone.partition]) == {gone.partition: 95}
 
 
+@pytest.mark.kafka
 def test_what_is_revoked_is_committed_as_its_holder_says_before_the_next_owner_begins(
     log: Log, protocol: Mapping[str, Any]
 ) -> None:
@@ -76,16 +77,31 @@ def test_what_is_revoked_is_committed_as_its_holder_says_before_the_next_owner_b
             assert other.offsets == {gone.partition: list(range(60, 100))}
 
 
-def test_what_is_lost_is_dropped_without_a_commit(log: Log) -> None:
-    impatient = {"session.timeout.ms": 6_000, "max.poll.interval.ms": 6_000}
-    with log.reader(impatient) as reader:
+@pytest.mark.kafka
+def test_a_worker_that_did_not_poll_for_too_long_moves_no_commit_of_its_successor_back(log: Log) -> None:
+    with log.reader({"session.timeout.ms": 6_000, "max.poll.interval.ms": 6_000}) as reader:
         reader.until_read(200)
         mine = set(reader.source.claims)
-        reader.holding.marks = dict.fromkeys(mine, 100)
+        reader.holding.marks = dict.fromkeys(mine, 60)
         with log.reader() as other:
-            other.until_read(200)  # once the first has not polled for too long
-            reader.until(lambda: set(reader.holding.dropped) == mine, "the loss", room=1)
-            assert not mine & set(reader.source.claims)
-            assert reader.source.commit(reader.holding.marks, wait=True)
-            assert log.committed([0, 1]) == {}
-            assert reader.holding.gone == []
+            other.until_read(200)
+            assert other.source.commit(dict.fromkeys(other.source.claims, 90), wait=True)
+            reader.until(lambda: not mine & set(reader.source.claims), "the news", room=1)
+            assert reader.source.commit(reader.holding.marks, wait=True), "none is owned: nothing is sent"
+            assert log.committed([0, 1]) == {0: 90, 1: 90}
+
+
+def test_what_is_lost_is_dropped_without_a_commit() -> None:
+    with EmbeddedKafka() as broker:
+        log = Log(broker, "topic")
+        broker.create_topic("topic", 4, {})
+        log.produce(100)
+        reader = log.reader({"session.timeout.ms": 6_000, "heartbeat.interval.ms": 1_000})
+        reader.until_read(100)
+        mine = list(reader.source.claims)
+        reader.holding.marks = dict.fromkeys(mine, 100)
+    reader.until(lambda: reader.holding.dropped, "the end of the session")  # the broker is gone
+    assert reader.holding.dropped == mine
+    assert (list(reader.source.claims), reader.holding.gone, reader.source.committing) == ([], [], 0)
+    assert reader.source.commit(reader.holding.marks, wait=True), "sent, it would fail: there is no broker"
+    reader.source.close()

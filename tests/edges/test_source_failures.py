@@ -129,7 +129,7 @@ def test_a_holder_that_raises_in_a_rebalance_ends_the_source_and_nothing_is_comm
 
     log.commit({0: 100})
     reader = log.reader()
-    reader.holding.assigned = assigned  # type: ignore[method-assign]  # a holder that is out of order
+    reader.holding.assigned = assigned  # type: ignore[assignment,method-assign]  # a holder that is out of order
     with pytest.raises(SourceError, match=r"ValueError: a holder\); nothing more is committed"):
         reader.until(lambda: False, "the holder's end")
     nothing_is_committed_past(100, log, reader)
@@ -171,8 +171,8 @@ def test_of_two_with_one_group_instance_id_one_ends_and_says_so(log: Log, protoc
         settings["session.timeout.ms"] = 6_000
     first, second = log.reader(settings), log.reader(settings)
     first.until_read(1_000)
-    with pytest.raises(SourceError, match="Another worker has the same group.instance.id") as ended:
-        first.until(lambda: (second.turn(timeout=0.01), first.turn(timeout=0.01)) and False, "the end of one")
+    with pytest.raises(SourceError, match=r"Another worker has the same group\.instance\.id") as ended:
+        first.until(lambda: not (second.turn(timeout=0.01), first.turn(timeout=0.01)), "the end of one")
     assert "nothing more is committed" in str(ended.value)
     kept, fenced = (second, first) if protocol == "classic" else (first, second)
     with pytest.raises(SourceError):

@@ -201,11 +201,18 @@ def test_parked_records_are_given_back_only_by_a_fetch_begun_after_they_came() -
     assert flow.wants_directory
 
 
-def test_a_full_parking_lot_stops_reading() -> None:
-    flow = Flow(policy(records=10))
-    flow.assign([CLAIM])
-    flow.park([rejection(each) for each in flow.begin([envelope(CLAIM, n) for n in range(5)])], 0.0)
-    assert flow.room == 0
+def test_a_full_parking_lot_stops_reading_the_partitions_that_filled_it_and_no_other() -> None:
+    flow = Flow(policy(records=20))
+    other = Claim("t", 1)
+    flow.assign([CLAIM, other])
+    flow.park([rejection(each) for each in flow.begin([envelope(CLAIM, n) for n in range(10)])], 0.0)
+    assert flow.parking_full
+    flow.make_room()
+    assert flow.crowded == {CLAIM}
+    assert flow.room == 10
+    assert [each.envelope.offset for each in flow.unpark(1.0)] == list(range(10))
+    flow.make_room()
+    assert flow.crowded == set()
 
 
 def test_halves_are_cut_between_subscriptions() -> None:

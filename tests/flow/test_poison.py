@@ -7,15 +7,13 @@ import pytest
 from tests.flow.build import policy
 from tests.flow.mart import ACCEPT, FAIL, Mart, failing
 from tests.flow.simulated import Simulation, brown_out, poisonous, sick
+from worker.flow.blame import ALONE
 from worker.flow.flow import Flow
-from worker.flow.outcome import ALONE
 from worker.model import Disposition
 
 ATTEMPTS = 4
 BAD = (0, 9_999)
 MODES = pytest.mark.parametrize("by_subscription", [False, True], ids=["mart", "subscription"])
-STARVED = "probes of an open lane take batches that failed before new rows, so that rows which would pass never get out"
-UNLUCKY = "patience does not grow with the share of posts that fail, so chance alone makes a record look poisonous"
 
 
 # --- a lone poison in a quiet lane --------------------------------------------------------------------------------
@@ -107,7 +105,6 @@ def test_two_hours_of_a_subscriptions_outage_cost_next_to_none_of_its_records(ra
     assert made.stored.total() + made.lettered() == made.read.total()
 
 
-@pytest.mark.xfail(strict=True, reason=STARVED)
 @pytest.mark.parametrize(("burst", "rate"), [(1500, 0.5), (6000, 5.0)])
 def test_a_burst_of_a_sick_subscription_does_not_stop_the_others(burst: int, rate: float) -> None:
     made = Simulation(7, {"well": rate}, sick("sick"))
@@ -130,7 +127,6 @@ def test_poisonous_records_are_found_and_only_they_are_dead_lettered(count: int,
     assert made.stored["s"] >= made.read["s"] - count - 10
 
 
-@pytest.mark.xfail(strict=True, reason=STARVED)
 @pytest.mark.parametrize("count", [5, 12])
 def test_poisonous_records_in_a_slow_topic_do_not_stop_the_good_ones(count: int) -> None:
     """Three records a minute: five failures come in a row without a success between them."""
@@ -163,13 +159,11 @@ def test_a_brown_out_of_half_of_the_posts_blames_no_good_record(
 
 
 @MODES
-@pytest.mark.xfail(strict=True, reason=UNLUCKY)
 def test_a_brown_out_of_two_thirds_of_the_posts_blames_no_good_record(
     by_subscription: bool,  # noqa: FBT001 - as above
 ) -> None:
     assert _brown_out(0.67, by_subscription=by_subscription).lettered() == 0
 
 
-@pytest.mark.xfail(strict=True, reason=UNLUCKY)
 def test_a_brown_out_of_four_fifths_of_the_posts_blames_no_good_record() -> None:
     assert _brown_out(0.8, by_subscription=True).lettered() == 0

@@ -125,11 +125,13 @@ def test_a_storm_for_one_unknown_asset_leaves_half_of_the_lot_to_others_and_lose
     assert mart.flow.wants_directory
 
 
-def test_without_an_answer_a_storm_fills_the_lot_and_reading_stops() -> None:
+def test_without_an_answer_a_storm_fills_the_lot_and_its_partition_is_not_read_on() -> None:
     mart = Mart(Flow(policy(records=40)))
     park(mart, *range(20))
     mart.turn(ACCEPT)
-    assert mart.flow.room == 0
+    mart.flow.make_room()
+    assert mart.flow.parking_full
+    assert len(mart.flow.crowded) == 1
     assert mart.letters == {}
 
 

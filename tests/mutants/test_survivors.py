@@ -6,9 +6,13 @@ import os
 from collections import Counter
 
 import pytest
+from confluent_kafka import KafkaError, TopicPartition
 
 from tests.way.events import confluent, custom, many
 from tests.way.stage import Stage, WorkerProcess, until
+from worker.edges.claims import Claims
+from worker.edges.commits import Commits
+from worker.edges.failures import Failures
 
 COUNT = 200
 HANG = {"match": {"path": "scoring_payloads"}, "action": {"hang_ms": 20_000}}
@@ -53,3 +57,13 @@ def _distinct(stage: Stage) -> int:
 
 def _in_flight(worker: WorkerProcess) -> int:
     return int(worker.metrics().get("records_in_flight", 0))
+
+
+def test_a_commit_that_the_broker_refused_is_offered_again() -> None:
+    claims = Claims()
+    (claim,) = claims.take([TopicPartition("t", 0)])
+    commits = Commits(claims, Failures())
+    commits.answered(KafkaError(KafkaError.REBALANCE_IN_PROGRESS), [TopicPartition("t", 0, 5)])
+    assert commits.any_failed
+    assert commits.failed() == [claim]
+    assert commits.failed() == []

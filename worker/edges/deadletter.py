@@ -54,6 +54,7 @@ def producer_settings(kafka: Kafka) -> dict[str, Any]:
         "compression.type": "zstd",  # a record that came compressed may be too large without
         "batch.num.messages": 1,  # a batch that is too large must be one record that is too large
         "linger.ms": 0,
+        "message.timeout.ms": 15_000,  # then it is told, and tried again: the default would be silent for five minutes
         **kafka.producer,
     }
 
@@ -85,6 +86,7 @@ class DeadLetters:
         self._topics: dict[str, _Topic] = {}
         self._silent_since = float("-inf")
         self._outcomes: deque[Lettered] = deque()
+        self._smaller: deque[tuple[Letter, int]] = deque()
 
     def send(self, letter: Letter) -> None:
         """Begin to write a letter; its outcome will come out of `collect`."""
@@ -93,6 +95,8 @@ class DeadLetters:
     def collect(self, timeout: float = 0) -> list[Lettered]:
         """Let delivery reports in, and return the outcomes that are known."""
         self._producer.poll(timeout)
+        while self._smaller:
+            self._produce(*self._smaller.popleft())
         outcomes = list(self._outcomes)
         self._outcomes.clear()
         return outcomes
@@ -121,11 +125,14 @@ class DeadLetters:
             self._reported(letter, level, error.args[0])
 
     def _reported(self, letter: Letter, level: int, error: KafkaError | None) -> None:
-        """A record that its headers made too large is written again with fewer: never cut, never dropped."""
+        """A record that its headers made too large is written again with fewer: never cut, never dropped.
+
+        But not from here: this runs inside `poll`, and a look-up of the topic from inside it aborts the process.
+        """
         if error is None:
             self._outcomes.append(Lettered(letter, None))
         elif error.code() in _TOO_LARGE and level < _BARE:
-            self._produce(letter, level + 1)
+            self._smaller.append((letter, level + 1))
         else:
             topic = self._topic_of(letter.rejection.envelope.claim.topic)
             if topic in self._topics:

@@ -6,6 +6,7 @@ What is beside it: `claims` what is owned, `envelopes` what is read, `pausing` w
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Consumer, TopicPartition
@@ -35,6 +36,9 @@ CHUNK = 500
 
 PATIENCE = 2.0
 """Seconds without reading after which partitions are paused, so that polling can go on: less than any poll interval."""
+
+CLOSING = 5.0
+"""Seconds to leave the group once reading has failed: librdkafka may wait for ever for records lost to an exception."""
 
 _DEFAULTS: dict[str, Any] = {
     "fetch.queue.backoff.ms": 20,
@@ -74,8 +78,6 @@ class KafkaSource:
             "on_commit": self._failures.safe(self._commits.answered),
             "error_cb": self._failures.safe(self._failures.note),
         }
-
-    # --- what is known of it --------------------------------------------------------------------------------------
 
     @property
     def claims(self) -> Collection[Claim]:
@@ -117,11 +119,11 @@ class KafkaSource:
         """At most `room` records, waiting up to `timeout` seconds for the first.
 
         Without room nothing is read, which keeps librdkafka's prefetched records; only after `PATIENCE` seconds are the
-        partitions paused, so that polling keeps the membership. Once it has raised, nothing is read or committed.
+        partitions paused, so that polling keeps the membership.
 
         Raises:
-            SourceError: reading has failed for good, or a callback has: records may have been skipped, so the worker
-                must end without committing more.
+            SourceError: reading has failed for good, or a callback has: records may have been skipped, so from then on
+                nothing is read or committed.
         """
         with self._failures.told():
             self._failures.check()
@@ -136,10 +138,7 @@ class KafkaSource:
         self._unread_since = float("-inf")
 
     def hold(self, claims: Collection[Claim]) -> None:
-        """Do not read these claims, though there is room, until this is called without them.
-
-        What librdkafka has fetched of them is fetched again then.
-        """
+        """Do not read these claims, though there is room, until called without them; it costs what is prefetched."""
         self._pausing.hold(claims)
 
     def _wants_poll(self, room: int) -> bool:
@@ -225,7 +224,8 @@ class KafkaSource:
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         with self._failures.kept():
             claims = self._claims.on(partitions)
-            self.commit(self._holder.revoked(claims), wait=True)
+            if not self._failures.any:  # else nothing is settled and committed any more
+                self.commit(self._holder.revoked(claims), wait=True)
             self._forget(claims)
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
@@ -239,5 +239,10 @@ class KafkaSource:
         self._claims.forget(claims)
 
     def close(self) -> None:
-        """Leave the group."""
-        self._consumer.close()
+        """Leave the group; once reading has failed, in at most `CLOSING` seconds."""
+        if not self._failures.any:
+            self._consumer.close()
+            return
+        closing = threading.Thread(target=self._consumer.close, daemon=True)
+        closing.start()
+        closing.join(CLOSING)

@@ -47,6 +47,12 @@ class Batch:
         middle = _cut(rows)
         return self._part(rows[:middle], now), self._part(rows[middle:], now)
 
+    def apart(self, subscriptions: Collection[str], now: float) -> tuple[Batch, Batch]:
+        """Two batches of the same rows, due now: those of these subscriptions, and the others; one may be empty."""
+        of = [row for row in self.rows if row.subscription_id in subscriptions]
+        others = [row for row in self.rows if row.subscription_id not in subscriptions]
+        return self._part(of, now), self._part(others, now)
+
     def _part(self, rows: Sequence[Row], now: float) -> Batch:
         """A single row begins anew: it is blamed for failures of its own alone."""
         if len(rows) == 1:
@@ -79,7 +85,18 @@ def _cut(rows: Sequence[Row]) -> int:
 class Lane:
     """Rows that wait to be posted together, and batches that wait to be posted again."""
 
-    __slots__ = ("_opened", "_size", "accept_started", "breaker", "in_flight", "key", "ready", "rows")
+    __slots__ = (
+        "_opened",
+        "_size",
+        "accept_started",
+        "breaker",
+        "failing",
+        "in_flight",
+        "key",
+        "probed_again",
+        "ready",
+        "rows",
+    )
 
     def __init__(self, key: str, breaker: Breaker) -> None:
         self.key = key
@@ -87,6 +104,10 @@ class Lane:
         self.rows: deque[Row] = deque()
         self.ready: deque[Batch] = deque()
         self.in_flight = 0
+        self.probed_again = False
+        """Whether the last probe was of a batch that had failed before."""
+        self.failing = 0.0
+        """The share of first tries that failed lately: what chance alone does to a record."""
         self.accept_started = -1.0
         """When the latest accepted post of this lane had started."""
         self._opened = 0.0

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class Crowd:
-    """Partitions full of records of subscriptions that fail while others pass.
+    """Partitions full of records of subscriptions that fail, or that the directory does not know yet.
 
-    Each partition may have its share of half of all room so filled; the other half stays for what flows. Only records
-    that wait in a shut lane count: a slow endpoint is no reason to pause a partition, for it costs the prefetch.
+    Each partition may have its share of half of all room so filled; the other half stays for what flows. Nothing else
+    counts: a slow endpoint is no reason to pause a partition, for it costs the prefetch.
     """
 
     def __init__(self, room: int) -> None:
@@ -22,9 +22,9 @@ class Crowd:
         self.claims: set[Claim] = set()
         """The claims that are not to be read now."""
 
-    def look(self, shut_in: Mapping[Claim, int], claims: Collection[Claim]) -> None:
-        """Decide anew, by the records of each claim that wait in shut lanes; once a second is often enough."""
+    def look(self, stuck: Mapping[Claim, int], claims: Collection[Claim]) -> None:
+        """Decide anew, by the records of each claim that cannot be delivered now; once a second is often enough."""
         share = max(1, self._room // 2 // max(1, len(claims)))
-        full = {claim for claim in claims if shut_in.get(claim, 0) >= share}
-        still = {claim for claim in self.claims if claim in claims and shut_in.get(claim, 0) > share // 2}
+        full = {claim for claim in claims if stuck.get(claim, 0) >= share}
+        still = {claim for claim in self.claims if claim in claims and stuck.get(claim, 0) > share // 2}
         self.claims = full | still

@@ -58,7 +58,7 @@ class Flow:
     def room(self) -> int:
         """How many more records may be read now; 0: none, wait for outcomes."""
         policy = self._policy
-        if self.stopped or self._waiting.full or self.open_bytes >= policy.size:
+        if self.stopped or self.open_bytes >= policy.size:
             return 0
         return max(0, policy.records - self.open_records)
 
@@ -157,7 +157,18 @@ class Flow:
             self.account.notice("partition.held_up", **place, offset=head.offset, behind=head.behind, reason=reason)
         for claim in gone:
             self.account.notice("partition.moved_on", topic=claim.topic, partition=claim.partition)
-        self._crowd.look(self._posting.shut_in(), [claim for claim, _ in self._ledgers.items()])
+        self.make_room()
+
+    def make_room(self) -> None:
+        """Decide which partitions are not to be read for now; at once when `parking_full`, else now and then."""
+        stuck = self._posting.shut_in()
+        stuck.update(each.claim for each in self._waiting.held())
+        self._crowd.look(stuck, [claim for claim, _ in self._ledgers.items()])
+
+    @property
+    def parking_full(self) -> bool:
+        """Whether as many wait for the directory as should: partitions that they come from are not to be read."""
+        return self._waiting.full
 
     @property
     def crowded(self) -> Collection[Claim]:

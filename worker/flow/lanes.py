@@ -91,4 +91,7 @@ class Lanes:
             lane.drop(claims)
 
     def _new(self, key: str) -> Lane:
-        return Lane(key, Breaker(self._policy.breaker))
+        lane = Lane(key, Breaker(self._policy.breaker))
+        if MART in self._lanes:
+            lane.failing = self._lanes[MART].failing
+        return lane

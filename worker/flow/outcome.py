@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
+from worker.flow.blame import Suspects, alone, first_try, patience
 from worker.flow.lanes import MART
 from worker.flow.verdict import Answer, Verdict
 from worker.model import Disposition, Refusal, Rejection
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from worker.flow.offsets import Ledgers
     from worker.flow.policy import FlowPolicy
     from worker.model import Claim, Envelope
-
-ALONE = 30
-"""Times the usual patience with a record that is all its subscription has: nobody else tells it from a sick one."""
 
 
 class Outcomes:
@@ -49,6 +47,7 @@ class Outcomes:
         self._largest = 0
         self._throttles = 0
         self._accept_started = -1.0
+        self._suspects = Suspects()
         self._not_found: set[tuple[Claim, int]] = set()
         self._asks: list[Rejection] = []
 
@@ -68,6 +67,8 @@ class Outcomes:
         batch = replace(found, attempts=found.attempts + 1, reason=answer.reason, unseen=found.unseen or answer.unseen)
         if answer.retry_after and answer.verdict is not Verdict.ACCEPTED:
             self._hold(answer.retry_after, now)
+        if not found.attempts and answer.verdict in (Verdict.RETRY, Verdict.ACCEPTED):
+            first_try(post.lane, failed=answer.verdict is Verdict.RETRY)
         self._judge(replace(post, batch=batch), answer, now)
         asks, self._asks = self._asks, []
         return asks
@@ -107,6 +108,7 @@ class Outcomes:
         self._passed(post)
         for row in post.batch.rows:
             self._ledgers.finish(row.envelope)
+        self._suspects.passed(post.batch.rows)
         if self._not_found:
             self._not_found.difference_update((row.envelope.claim, row.envelope.offset) for row in post.batch.rows)
         self._account.tally.delivered += len(post.batch.rows)
@@ -137,31 +139,40 @@ class Outcomes:
             due=now + self._policy.wait(batch.attempts),
         )
         post = replace(post, batch=batch)
-        if (own and batch.contradicted >= self._patience(batch)) or self._alone(post):
+        attempts = self._policy.attempts
+        if lane.key == MART and self._suspected(post, answer, now):
+            return
+        if (own and batch.contradicted >= patience(batch, lane, attempts)) or alone(batch, lane, attempts):
             self._blame(post, answer, now)
         else:
             self._lanes.again(lane, batch)
 
-    def _patience(self, batch: Batch) -> int:
-        return self._policy.attempts if len(batch.rows) == 1 else max(1, self._policy.attempts // 2)
+    def _suspected(self, post: Post, answer: Answer, now: float) -> bool:
+        """Whether a batch that failed was taken apart, or its subscription isolated, for what that did before."""
+        batch, lane = post.batch, post.lane
+        if not batch.mixed:
+            isolated = self._suspects.failed(batch.rows[0].subscription_id, lane.accept_started, now)
+            if isolated:
+                self._isolate(post, answer, now)
+            return isolated
+        of, others = batch.apart(self._suspects.named(), now)
+        if not of.rows or not others.rows:
+            return False
+        self._lanes.again(lane, others, front=True)
+        self._lanes.again(lane, of)
+        return True
 
-    def _alone(self, post: Post) -> bool:
-        """Whether a record that only its own subscription could clear has failed for far too long.
-
-        Else one poisonous record of a quiet subscription would keep its partition uncommitted for ever. A sick
-        subscription pays for it with one record for each `ALONE` times the usual patience, probed one at a time.
-        """
-        rows = post.batch.rows
-        return len(rows) == 1 and post.lane.key != MART and post.batch.elsewhere >= self._policy.attempts * ALONE
+    def _isolate(self, post: Post, answer: Answer, now: float) -> None:
+        subscription = post.batch.rows[0].subscription_id
+        if self._lanes.isolate(subscription, now):
+            self._account.notice("subscription.isolated", subscription=subscription, reason=answer.reason)
+        self._lanes.again(post.lane, post.batch)
 
     def _blame(self, post: Post, answer: Answer, now: float) -> None:
         """A batch fails while others pass: find the subscription, and in its own lane the record."""
         batch, lane = post.batch, post.lane
         if lane.key == MART and not batch.mixed:
-            subscription = batch.rows[0].subscription_id
-            if self._lanes.isolate(subscription, now):
-                self._account.notice("subscription.isolated", subscription=subscription, reason=answer.reason)
-            self._lanes.again(lane, batch)
+            self._isolate(post, answer, now)
         else:
             self._split(post, replace(answer, disposition=Disposition.SERVER_ERROR), now)
 

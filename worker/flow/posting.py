@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from worker.flow.breaker import Breaker, Passage
 from worker.flow.jobs import Post
-from worker.flow.lanes import Lanes
+from worker.flow.lanes import MART, Lanes
 from worker.flow.outcome import Outcomes
 
 if TYPE_CHECKING:
@@ -85,11 +85,8 @@ class Posting:
                 yield row.envelope
 
     def shut_in(self) -> Counter[Claim]:
-        """Records of each claim that wait in a lane that is shut while another is open."""
-        lanes = list(self._lanes)
-        shut = [lane for lane in lanes if not lane.breaker.closed]
-        if not self._host.closed or not shut or len(shut) == len(lanes):
-            return Counter()
+        """Records of each claim that wait in a shut lane of one subscription; the lane of all is everybody's outage."""
+        shut = (lane for lane in self._lanes if lane.key != MART and not lane.breaker.closed)
         return Counter(row.envelope.claim for lane in shut for row in lane.waiting())
 
     def why(self, claim: Claim, offset: int) -> str | None:
@@ -123,16 +120,31 @@ class Posting:
         host, own = self._host.passage(now), lane.breaker.passage(now)
         if Passage.NONE in (host, own) or lane.in_flight >= self._limit(lane):
             return None
-        batch = lane.next_ready(now) or self._close(lane, now, pressed=pressed)
+        if own is Passage.ONE:
+            batch = self._probe(lane, now, pressed=pressed)
+        else:
+            batch = lane.next_ready(now) or self._close(lane, now, pressed=pressed)
         if batch is None:
             return None
-        if own is Passage.ONE and batch.attempts and len(batch.rows) > 1:
-            batch, rest = batch.halves(now)
-            lane.ready.append(rest)
         lane.in_flight += 1
         post = Post(lane, batch, now, self._host.started(), lane.breaker.started())
         self._started.add(post)
         return post
+
+    def _probe(self, lane: Lane, now: float, *, pressed: bool) -> Batch | None:
+        """Test an open lane, in turn with what has failed before and with new rows, for either may be what passes.
+
+        Halves are enough for it: one of them is without the bad record, or without the sick subscription.
+        """
+        batch = None if lane.probed_again else lane.next_ready(now)
+        batch = batch or self._close(lane, now, pressed=pressed) or lane.next_ready(now)
+        if batch is None:
+            return None
+        lane.probed_again = batch.attempts > 0
+        if len(batch.rows) > 1 and (batch.attempts or batch.mixed):
+            batch, rest = batch.halves(now)
+            lane.ready.appendleft(rest)
+        return batch
 
     def _limit(self, lane: Lane) -> int:
         """Posts of a lane that may be in flight: an isolated lane leaves half of them to the others."""
