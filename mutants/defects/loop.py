@@ -68,7 +68,8 @@ MUTANTS: Final = (
         "a-letter-that-is-too-large-is-dropped",
         "a record that does not fit into the dead-letter topic with its reasons is nowhere",
         LETTERS,
-        "        elif error.code() in _TOO_LARGE and level < _BARE:\n            self._smaller.append((letter, level + 1))\n",
+        "        elif error.code() in _TOO_LARGE and level < _BARE:\n"
+        "            self._smaller.append((letter, level + 1))\n",
         "        elif error.code() in _TOO_LARGE:\n            self._outcomes.append(Lettered(letter, None))\n",
         (f"{LETTER_TESTS}::test_a_record_that_its_headers_make_too_large_loses_headers_and_never_itself",),
     ),
