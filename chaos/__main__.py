@@ -57,8 +57,9 @@ def _run(chosen: Sequence[Scenario], broker: Broker, given: argparse.Namespace) 
     print(f"chaos: seed {given.seed}", file=sys.stderr)
     with ExitStack() as stack:
         played: Callable[..., Iterable[list[Row]]] = map  # in this thread, so that Ctrl-C ends a scenario at once
-        if given.jobs > 1:
-            pool = ThreadPoolExecutor(given.jobs)
+        jobs = given.jobs or (1 if given.full else 3)
+        if jobs > 1:
+            pool = ThreadPoolExecutor(jobs)
             stack.callback(pool.shutdown, cancel_futures=True)
             played = pool.map
         rows = [row for each in played(lambda each: _play(each, broker, given), chosen) for row in each]
@@ -98,7 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     size.add_argument("--full", action="store_true", help="the sizes that are promised: hours")
     parser.add_argument("--only", metavar="S3,S5", help="these scenarios; left out: all")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of all chance; left out: any")
-    parser.add_argument("--jobs", type=int, default=1, help="play so many at once; figures suffer, verdicts do not")
+    parser.add_argument(
+        "--jobs", type=int, help="play so many at once (short: 3, full: 1): figures suffer, verdicts do not"
+    )
     parser.add_argument("--code", type=Path, metavar="DIR", help="another version of the worker: DIR/worker")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the table as JSON")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="where to write it as Markdown")

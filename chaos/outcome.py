@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 class Outcome:
     """The books, what else was found (`notes`, for people), and what is wrong (`faults`): nothing, where it passed.
 
-    `variant` tells apart the outcomes of one scenario.
+    `variant` tells apart the outcomes of one scenario; `seconds` is what it took, where others were played meanwhile.
     """
 
     variant: str = ""
     judgement: Judgement | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
+    seconds: float | None = None
 
     @property
     def passed(self) -> bool:

@@ -23,7 +23,7 @@ def play(scenario: Scenario, broker: Broker, *, full: bool, seed: int, code: Pat
     outcomes = _outcomes(scenario, Place(broker, full, f"{seed}/{scenario.name}", code))
     for outcome in outcomes:
         now = time.monotonic()
-        yield Row(scenario=scenario.name, claim=scenario.claim, outcome=outcome, seconds=now - began)
+        yield Row(scenario=scenario.name, claim=scenario.claim, outcome=outcome, seconds=outcome.seconds or now - began)
         began = now
 
 

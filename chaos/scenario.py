@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
@@ -57,11 +59,12 @@ class Place:
 
         Rings that are made at the same time need names, or their chance would depend on who is first.
         """
+        timed = partial(_timed, play)
         if self.full:
-            yield from map(play, variants)
+            yield from map(timed, variants)
         else:
             with ThreadPoolExecutor() as pool:
-                yield from pool.map(play, variants)
+                yield from pool.map(timed, variants)
 
     def ring(
         self,
@@ -81,3 +84,8 @@ class Place:
             mart_options=mart,
             code=self.code,
         )
+
+
+def _timed(play: Callable[[T], Outcome], variant: T) -> Outcome:
+    began = time.monotonic()
+    return replace(play(variant), seconds=time.monotonic() - began)

@@ -26,8 +26,9 @@ def _play(place: Place, repeated: str) -> Outcome:
     with place.ring(repeated, mart=["--duplicates", repeated]) as ring:
         ring.settings |= {"BATCH__RECORDS": str(BATCH), "DELIVERY__RETRY_WAIT_MAX_SECONDS": "1"}
         ring.writer.produce(place.pick(4_000, 50_000))
-        rule = {"match": {"path": "scoring_payloads$"}, "share": SHARE, "seed": ring.rng.getrandbits(32)}
-        ring.mart.fault({**rule, "action": {"reset": "after"}})
+        rule = {"match": {"path": "scoring_payloads$"}, "action": {"reset": "after"}}
+        some = {"share": SHARE, "seed": ring.rng.getrandbits(32)}
+        ring.mart.fault({**rule, "after": 3, "times": 1}, {**rule, **some})  # one at least, whatever the chance
         with ring.worker() as worker:
             ring.until_done()
             ring.stop(worker)

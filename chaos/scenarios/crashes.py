@@ -40,14 +40,17 @@ FULL = Sizes(4, 12, 300)
 
 
 def play(place: Place) -> Iterator[Outcome]:
-    """Static membership: a worker that comes back gets what it had. In full, the other protocols stand beside it."""
+    """Static membership: a worker that comes back gets what it had. In full, the other protocols stand beside it.
+
+    With KIP-848 it has none: there the broker refuses a name that a killed member still has until its session ends.
+    """
     sizes = place.pick(SHORT, FULL)
     for protocol in PROTOCOLS if place.full else [RANGE]:
         with place.ring(partitions=sizes.partitions) as ring:
             ring.settings |= {**PROTOCOLS[protocol], "LIMITS__RECORDS": str(RECORDS), "BATCH__RECORDS": "100"}
             if protocol in {RANGE, "cooperative-sticky"}:  # with the other the broker decides
                 ring.settings |= {"KAFKA__CONSUMER__SESSION_TIMEOUT_MS": SESSION_MS}
-            with Crew(ring, sizes.workers) as crew:
+            with Crew(ring, sizes.workers, static=protocol != "consumer") as crew:
                 kills = _kill(ring, crew, sizes)
                 ring.until_done(SETTLE_SECONDS)
                 crew.stop()
@@ -60,10 +63,11 @@ def play(place: Place) -> Iterator[Outcome]:
 
 
 class Crew:
-    """Workers by number, each with a group instance id of its own; a context manager, which ends them by force."""
+    """Workers by number; a context manager, which ends them by force. `static`: each has a group instance id."""
 
-    def __init__(self, ring: Ring, count: int) -> None:
+    def __init__(self, ring: Ring, count: int, *, static: bool) -> None:
         self._ring = ring
+        self._static = static
         self._workers = [self._start(number) for number in range(count)]
 
     def __enter__(self) -> Self:
@@ -86,7 +90,8 @@ class Crew:
         self._ring.stop_all(self._workers)
 
     def _start(self, number: int) -> WorkerProcess:
-        return self._ring.start(KAFKA__CONSUMER__GROUP_INSTANCE_ID=f"worker-{number}")
+        name = {"KAFKA__CONSUMER__GROUP_INSTANCE_ID": f"worker-{number}"}
+        return self._ring.start(**name if self._static else {})
 
 
 def _kill(ring: Ring, crew: Crew, sizes: Sizes) -> int:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
+from chaos.load import Load
 from chaos.protocols import CONSUMER, COOPERATIVE, PROTOCOLS
 from chaos.scenario import Place, Scenario
 
@@ -17,55 +18,64 @@ if TYPE_CHECKING:
     from tests.way.stage import WorkerProcess
 
 PARTITIONS = 6
+WORKERS = 3
 DUPLICATES = 0.001
 """The share of duplicates that is allowed where the moves are in order."""
-JOINS = (0.1, 0.3)
-LEAVES = 0.6
-"""The shares of the events that have arrived when the second and third worker join, and when the first leaves."""
+RATE = 1000
+"""Events a second that keep coming in the short form: a backlog would be gone before the group has met."""
+BETWEEN = 800
+"""Events that arrive between two moves."""
+SETTLE_SECONDS = 300
 SOON = {"KAFKA__CONSUMER__HEARTBEAT_INTERVAL_MS": "500"}
 """How soon the members hear of a rebalance; with the consumer protocol the broker decides."""
 SLOW = {"match": {"path": "scoring_payloads$"}, "action": {"delay_ms": 150}}
-SETTLE_SECONDS = 300
 
 
 def play(place: Place) -> Iterator[Outcome]:
-    """A backlog for three workers; the first leaves in the middle."""
+    """Work for three workers; the first leaves in the middle."""
     yield from place.each(partial(_play, place), PROTOCOLS)
 
 
 def _play(place: Place, protocol: str) -> Outcome:
-    events = place.pick(12_000, 500_000)
     with place.ring(protocol, partitions=PARTITIONS) as ring:
         ring.settings |= PROTOCOLS[protocol]
-        if not place.full:  # so few events would be gone before the group has met
+        if not place.full:
             ring.settings |= {"BATCH__RECORDS": "50", **(SOON if protocol != CONSUMER else {})}
             ring.mart.fault(SLOW)
-        ring.writer.produce(events)
-        _move(ring, events)
-        return ring.close(protocol, duplicates=None if protocol == COOPERATIVE else int(events * DUPLICATES))
+        ring.writer.produce(place.pick(1_000, 500_000))
+        with Load(ring.writer, place.pick(RATE, 0)) as load:
+            _move(ring, load)
+        allowed = int(ring.writer.count * DUPLICATES)
+        return ring.close(protocol, duplicates=None if protocol == COOPERATIVE else allowed)
 
 
-def _move(ring: Ring, events: int) -> None:
+def _move(ring: Ring, load: Load) -> None:
     with ExitStack() as stack:
-        workers = [stack.enter_context(ring.worker())]
-        for share in JOINS:
-            _arrived(ring, events * share)
+        workers: list[WorkerProcess] = []
+        for _ in range(WORKERS):
             workers.append(stack.enter_context(ring.worker()))
-        _arrived(ring, events * LEAVES)
+            ring.until(lambda: bool(_assignments(workers[-1:])), "partitions for a worker that has joined")
+            _more(ring)
+        ring.claim(not ring.watch.done, "there was no work left when the first was to leave")
         assignments = _assignments(workers)
-        ring.claim(assignments > len(JOINS), "the workers did not come together: nothing was moved")
         ring.stop(workers.pop(0))
+        _more(ring)
+        load.end()
         ring.until_done(SETTLE_SECONDS)
         ring.note("assignments", assignments + _assignments(workers))
         ring.stop_all(workers)
 
 
-def _arrived(ring: Ring, events: float) -> None:
-    ring.until(lambda: ring.watch.arrived >= events, f"{events:.0f} events", SETTLE_SECONDS)
+def _more(ring: Ring) -> None:
+    """So many more events, or all that there are."""
+    least = ring.watch.arrived + BETWEEN
+    ring.until(lambda: ring.watch.arrived >= least or ring.watch.done, f"{BETWEEN} more events", SETTLE_SECONDS)
 
 
 def _assignments(workers: list[WorkerProcess]) -> int:
-    return sum(len(worker.lines("partitions.assigned")) for worker in workers)
+    """How often any of these was given partitions."""
+    lines = [line for worker in workers for line in worker.lines("partitions.assigned")]
+    return sum(bool(line["partitions"]) for line in lines)
 
 
 SCENARIOS = (

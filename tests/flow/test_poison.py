@@ -9,6 +9,8 @@ from tests.flow.mart import ACCEPT, FAIL, Mart, failing
 from tests.flow.simulated import Simulation, brown_out, poisonous, sick
 from worker.flow.blame import ALONE
 from worker.flow.flow import Flow
+from worker.flow.jobs import Letter, Post
+from worker.flow.verdict import Answer, Verdict
 from worker.model import Disposition
 
 ATTEMPTS = 4
@@ -167,3 +169,28 @@ def test_a_brown_out_of_two_thirds_of_the_posts_blames_no_good_record(
 
 def test_a_brown_out_of_four_fifths_of_the_posts_blames_no_good_record() -> None:
     assert _brown_out(0.8, by_subscription=True).lettered() == 0
+
+
+def test_a_record_that_a_firewall_refuses_halts_nothing_for_good_whichever_half_is_answered_first() -> None:
+    page = Answer(Verdict.SPLIT_EDGE, "edge-403", 403, Disposition.REJECTED_EDGE)
+    mart = Mart(Flow(policy(batch=2, records=10_000, in_flight=2)))
+
+    def firewall(offsets: list[int]) -> Answer:
+        return page if 0 in offsets else ACCEPT
+
+    def is_bad(job: Post | Letter) -> bool:
+        return isinstance(job, Post) and any(row.envelope.offset == 0 for row in job.batch.rows)
+
+    mart.read(0, 1)
+    mart.turn(firewall)
+    for half in sorted(mart.flow.due(mart.now), key=is_bad, reverse=True):
+        assert isinstance(half, Post)
+        mart.now += 0.01
+        mart.answer(half, firewall)
+    mart.turn(firewall)  # alone now: a halt
+    assert mart.flow.blocked(mart.now) == "edge-403"
+    mart.read(*range(2, 200))
+    for _ in range(300):
+        mart.turn(firewall, seconds=60)
+    assert mart.flow.idle
+    assert mart.letters == {0: Disposition.REJECTED_EDGE}

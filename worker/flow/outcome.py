@@ -229,7 +229,7 @@ class Outcomes:
     def _refused_at_edge(self, post: Post, answer: Answer, now: float) -> None:
         """A firewall refuses a record's text only where it lets others pass; else it refuses us."""
         batch = post.batch
-        own = _passed_since(batch, post.lane.accept_started)
+        own = _passed_since(batch, self._accept_started)
         post = replace(post, batch=replace(batch, last_failed=now))
         if own or len(batch.rows) > 1:
             self._end_probe(post)

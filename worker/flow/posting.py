@@ -120,7 +120,7 @@ class Posting:
         host, own = self._host.passage(now), lane.breaker.passage(now)
         if Passage.NONE in (host, own) or lane.in_flight >= self._limit(lane):
             return None
-        if own is Passage.ONE:
+        if Passage.ONE in (host, own):
             batch = self._probe(lane, now, pressed=pressed)
         else:
             batch = lane.next_ready(now) or self._close(lane, now, pressed=pressed)
@@ -132,7 +132,7 @@ class Posting:
         return post
 
     def _probe(self, lane: Lane, now: float, *, pressed: bool) -> Batch | None:
-        """Test an open lane, in turn with what has failed before and with new rows, for either may be what passes.
+        """Test an open lane, or the host, in turn with what has failed before and with new rows: either may pass.
 
         Halves are enough for it: one of them is without the bad record, or without the sick subscription.
         """
