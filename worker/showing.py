@@ -42,7 +42,7 @@ def _troubles(parts: Parts, directory: Directory | None, now: float) -> Iterator
     yield "directory" if directory is None else None
     yield "no-partitions" if not source.claims else None
     yield from source.held.values()
-    yield "directory" if flow.wants_directory and parts.keeper.error and not flow.room else None
+    yield "directory" if flow.wants_directory and parts.keeper.error and flow.full else None
     yield "dead-letter-topic" if flow.letter_error else None
     yield flow.blocked(now)
 

@@ -18,30 +18,30 @@ CLAIMS = [Claim("t", number) for number in range(4)]
 
 
 def test_a_partition_pauses_at_its_share_of_half_the_room() -> None:
-    crowd = Crowd(80)  # 10 for each of four
-    crowd.look({CLAIMS[0]: 9, CLAIMS[1]: 10, CLAIMS[2]: 50}, CLAIMS)
+    crowd = Crowd()  # 10 for each of four
+    crowd.look({CLAIMS[0]: 9, CLAIMS[1]: 10, CLAIMS[2]: 50}, CLAIMS, 80)
     assert crowd.claims == {CLAIMS[1], CLAIMS[2]}
 
 
 def test_it_is_read_again_only_when_half_of_that_is_gone() -> None:
-    crowd = Crowd(80)
+    crowd = Crowd()
     for waiting, paused in ((10, True), (9, True), (6, True), (5, False), (9, False), (10, True)):
-        crowd.look({CLAIMS[0]: waiting}, CLAIMS)
+        crowd.look({CLAIMS[0]: waiting}, CLAIMS, 80)
         assert (CLAIMS[0] in crowd.claims) == paused
 
 
 def test_a_claim_that_goes_is_forgotten() -> None:
-    crowd = Crowd(80)
-    crowd.look({CLAIMS[0]: 80}, CLAIMS)
-    crowd.look({CLAIMS[0]: 80}, CLAIMS[1:])
+    crowd = Crowd()
+    crowd.look({CLAIMS[0]: 80}, CLAIMS, 80)
+    crowd.look({CLAIMS[0]: 80}, CLAIMS[1:], 80)
     assert crowd.claims == set()
 
 
 def test_no_claims_and_no_room_are_no_error() -> None:
-    crowd = Crowd(0)
-    crowd.look({}, [])
+    crowd = Crowd()
+    crowd.look({}, [], 0)
     assert crowd.claims == set()
-    crowd.look({CLAIMS[0]: 1}, CLAIMS)
+    crowd.look({CLAIMS[0]: 1}, CLAIMS, 0)
     assert crowd.claims == {CLAIMS[0]}
 
 
@@ -50,9 +50,9 @@ def test_no_claims_and_no_room_are_no_error() -> None:
     st.lists(st.dictionaries(st.sampled_from(CLAIMS), st.integers(0, 300)), min_size=1, max_size=20),
 )
 def test_what_may_be_read_holds_no_more_than_half_of_the_room(room: int, looks: list[dict[Claim, int]]) -> None:
-    crowd = Crowd(room)
+    crowd = Crowd()
     for waiting in looks:
-        crowd.look(waiting, CLAIMS)
+        crowd.look(waiting, CLAIMS, room)
         read = [waiting.get(claim, 0) for claim in CLAIMS if claim not in crowd.claims]
         assert sum(read) <= max(len(CLAIMS), room // 2)
         assert not [claim for claim in crowd.claims if not waiting.get(claim)], "nothing waits, so nothing crowds"

@@ -194,3 +194,36 @@ def test_a_record_that_a_firewall_refuses_halts_nothing_for_good_whichever_half_
         mart.turn(firewall, seconds=60)
     assert mart.flow.idle
     assert mart.letters == {0: Disposition.REJECTED_EDGE}
+
+
+def test_a_record_that_alone_draws_an_answer_that_is_in_no_table_is_dead_lettered_while_others_pass() -> None:
+    odd = Answer(Verdict.HALT, "unexpected-451", 451)
+    mart = Mart(Flow(policy(batch=1, records=10_000)))
+    for number in range(200):
+        mart.read(*range(number * 2, number * 2 + 2))
+        mart.turn(lambda offsets: odd if 0 in offsets else ACCEPT, seconds=15)
+    for _ in range(200):
+        mart.turn(lambda offsets: odd if 0 in offsets else ACCEPT, seconds=15)
+    assert mart.flow.idle
+    assert mart.letters == {0: Disposition.SERVER_ERROR}
+
+
+def test_credentials_that_are_refused_now_and_then_blame_no_record() -> None:
+    refused = Answer(Verdict.HALT, "forbidden", 403)
+    mart = Mart(Flow(policy(batch=1, records=10_000)))
+    mart.read(*range(20))
+    for _ in range(300):
+        mart.turn(lambda offsets: refused if 0 in offsets else ACCEPT, seconds=15)
+    assert mart.letters == {}
+    assert not mart.flow.idle
+
+
+def test_many_isolated_subscriptions_leave_half_of_the_posts_to_the_others() -> None:
+    mart = Mart(Flow(policy(batch=1, in_flight=6, records=10_000)))
+    for number in range(60):
+        mart.read(number * 2, subscription=f"sick-{number}")
+        mart.read(number * 2 + 1, subscription=f"well-{number}")
+    for _ in range(60):
+        mart.turn(lambda offsets: FAIL if any(offset % 2 == 0 for offset in offsets) else ACCEPT, seconds=5)
+    posts = [job for job in mart.flow.due(mart.now + 60) if isinstance(job, Post)]
+    assert sum(post.lane.key.startswith("sick") for post in posts) <= 3

@@ -182,9 +182,11 @@ class KafkaSource:
         # An assignment made while librdkafka waits for one of its own to be taken up would be taken for the answer:
         # so all that is queued is served first, and what is fetched is dropped to get at it, to be fetched again.
         self._pausing.stop_short()
+        before = {claim: self._claims.next.get(claim) for claim in found}
         envelopes = self._envelopes.of(self._consumer.consume(CHUNK, 0))
         self._failures.check()
-        found = {claim: each for claim, each in found.items() if self._claims.owns(claim)}
+        unmoved = [claim for claim, offset in before.items() if self._claims.next.get(claim) == offset]
+        found = {claim: found[claim] for claim in unmoved if self._claims.owns(claim)}
         targets = {claim: step.target for claim, (_, step) in found.items() if step.target is not None}
         assign_anew(self._consumer, self._claims, targets, incremental=self._incremental)
         self._resets.done(found)

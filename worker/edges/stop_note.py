@@ -217,4 +217,4 @@ def _parsed(text: str) -> _Note:
         found: dict[str, Any] = orjson.loads(text)
         return _Note(Stop(**{field.name: found[field.name] for field in fields(Stop)}), bool(found.get("resumed")))
     except (ValueError, TypeError, KeyError):
-        return _Note(Stop("unreadable", 0, 0))
+        return _Note(Stop("unreadable", 0, 0, "unknown"))

@@ -47,17 +47,16 @@ class Batch:
         middle = _cut(rows)
         return self._part(rows[:middle], now), self._part(rows[middle:], now)
 
-    def apart(self, subscriptions: Collection[str], now: float) -> tuple[Batch, Batch]:
-        """Two batches of the same rows, due now: those of these subscriptions, and the others; one may be empty."""
-        of = [row for row in self.rows if row.subscription_id in subscriptions]
-        others = [row for row in self.rows if row.subscription_id not in subscriptions]
-        return self._part(of, now), self._part(others, now)
+    def only(self, rows: Sequence[Row]) -> Batch:
+        """The same with these of its rows. A single one begins anew: it is blamed for failures of its own alone."""
+        if len(rows) == len(self.rows):
+            return self
+        if len(rows) == 1:
+            return replace(self, rows=rows, contradicted=0, elsewhere=0)
+        return replace(self, rows=rows)
 
     def _part(self, rows: Sequence[Row], now: float) -> Batch:
-        """A single row begins anew: it is blamed for failures of its own alone."""
-        if len(rows) == 1:
-            return replace(self, rows=rows, due=now, refreshed=False, contradicted=0, elsewhere=0)
-        return replace(self, rows=rows, due=now, refreshed=False)
+        return replace(self.only(rows), due=now, refreshed=False)
 
     @property
     def size(self) -> int:
@@ -175,6 +174,6 @@ class Lane:
             rows = [row for row in batch.rows if row.envelope.claim not in gone]
             dropped += [row for row in batch.rows if row.envelope.claim in gone]
             if rows:
-                kept.append(replace(batch, rows=rows))
+                kept.append(batch.only(rows))
         self.ready = kept
         return dropped

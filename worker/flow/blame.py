@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from worker.flow.lanes import MART
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     from worker.flow.batch import Batch, Lane
     from worker.model import Row
-
-ISOLATE = 2
-"""Times that batches of one subscription alone fail while others pass in between, before it gets a lane of its own."""
 
 ALONE = 30
 """Times the usual patience with a record that is all its subscription has: nobody else tells it from a sick one."""
@@ -51,38 +47,27 @@ def alone(batch: Batch, lane: Lane, attempts: int) -> bool:
     return len(batch.rows) == 1 and lane.key != MART and batch.elsewhere >= attempts * ALONE
 
 
-@dataclass(frozen=True, slots=True)
-class _Suspect:
-    times: int
-    failed: float
-
-
 class Suspects:
-    """Subscriptions whose own batches fail while others of the common lane pass.
+    """Subscriptions whose own batches have failed in the common lane, and when.
 
-    What one batch alone takes long to show, all batches of a subscription show soon. Isolation costs a subscription
-    little, and being beside a sick one costs the others a lot.
+    What one batch alone takes long to show, all batches of a subscription show at once: one fails, others pass, another
+    fails. Isolation costs a subscription little, and being beside a sick one costs the others a lot.
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, _Suspect] = {}
+        self._failed: dict[str, float] = {}
 
     def failed(self, subscription: str, accept_started: float, now: float) -> bool:
-        """A batch of it alone has failed; whether once too often. `accept_started`: of the latest post that passed."""
-        known = self._known.get(subscription, _Suspect(0, now))
-        times = known.times + (accept_started > known.failed)
-        self._known[subscription] = _Suspect(times, now)
-        if times < ISOLATE:
-            return False
-        del self._known[subscription]
-        return True
+        """A batch of it alone has failed; whether others passed since one did before. `accept_started`: the latest."""
+        before = self._failed.get(subscription)
+        if before is not None and accept_started > before:
+            del self._failed[subscription]
+            return True
+        self._failed[subscription] = now
+        return False
 
     def passed(self, rows: Iterable[Row]) -> None:
         """These were accepted: their subscriptions are well."""
-        if self._known:
+        if self._failed:
             for subscription in {row.subscription_id for row in rows}:
-                self._known.pop(subscription, None)
-
-    def named(self) -> Collection[str]:
-        """Those that have failed while others passed, at least once."""
-        return [name for name, each in self._known.items() if each.times]
+                self._failed.pop(subscription, None)

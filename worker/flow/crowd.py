@@ -17,14 +17,16 @@ class Crowd:
     counts: a slow endpoint is no reason to pause a partition, for it costs the prefetch.
     """
 
-    def __init__(self, room: int) -> None:
-        self._room = room
+    def __init__(self) -> None:
         self.claims: set[Claim] = set()
         """The claims that are not to be read now."""
 
-    def look(self, stuck: Mapping[Claim, int], claims: Collection[Claim]) -> None:
-        """Decide anew, by the records of each claim that cannot be delivered now; once a second is often enough."""
-        share = max(1, self._room // 2 // max(1, len(claims)))
+    def look(self, stuck: Mapping[Claim, int], claims: Collection[Claim], room: int) -> None:
+        """Decide anew, by the records of each claim that cannot be delivered now; once a second is often enough.
+
+        `room`: how many records may be open in all.
+        """
+        share = max(1, room // 2 // max(1, len(claims)))
         full = {claim for claim in claims if stuck.get(claim, 0) >= share}
         still = {claim for claim in self.claims if claim in claims and stuck.get(claim, 0) > share // 2}
         self.claims = full | still

@@ -38,7 +38,7 @@ class Flow:
         self._guard = FloodGuard(policy.flood)
         self._ledgers = Ledgers()
         self._heads = Heads(self._ledgers)
-        self._crowd = Crowd(policy.records)
+        self._crowd = Crowd()
         self._letters = Letters(policy.wait, self._guard, self._ledgers, self.account)
         self._posting = Posting(policy, self._ledgers, self._letters, self.account)
 
@@ -61,6 +61,12 @@ class Flow:
         if self.stopped or self.open_bytes >= policy.size:
             return 0
         return max(0, policy.records - self.open_records)
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing can be read: no room, or none for any of the partitions."""
+        claims = [claim for claim, _ in self._ledgers.items()]
+        return self.room == 0 or (bool(claims) and all(claim in self._crowd.claims for claim in claims))
 
     @property
     def idle(self) -> bool:
@@ -91,7 +97,7 @@ class Flow:
         """Why nothing is delivered at the moment, in a word: flood, halt, outage or hold; None where it flows."""
         if self.stopped:
             return f"flood-guard: {self.stopped.code}"
-        return self._posting.blocked(now, full=self.room == 0)
+        return self._posting.blocked(now, full=self.full)
 
     # --- the flood guard ----------------------------------------------------------------------------------------
 
@@ -163,7 +169,9 @@ class Flow:
         """Decide which partitions are not to be read for now; at once when `parking_full`, else now and then."""
         stuck = self._posting.shut_in()
         stuck.update(each.claim for each in self._waiting.held())
-        self._crowd.look(stuck, [claim for claim, _ in self._ledgers.items()])
+        mean = max(1, self.open_bytes // max(1, self.open_records))
+        room = min(self._policy.records, self._policy.size // mean)  # whichever bound is nearer
+        self._crowd.look(stuck, [claim for claim, _ in self._ledgers.items()], room)
 
     @property
     def parking_full(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from worker.flow.batch import Batch, Lane
@@ -54,7 +53,7 @@ class Lanes:
                 homes.setdefault(row.subscription_id if isolated else lane.key, []).append(row)
         for key, rows in homes.items():
             home = self._lanes.setdefault(key, lane)
-            part = replace(batch, rows=rows)
+            part = batch.only(rows)
             if front:
                 home.ready.appendleft(part)
             else:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, assert_never
 
 from worker.flow.blame import Suspects, alone, first_try, patience
 from worker.flow.lanes import MART
-from worker.flow.verdict import Answer, Verdict
+from worker.flow.verdict import UNEXPECTED, Answer, Verdict
 from worker.model import Disposition, Refusal, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from worker.flow.account import Account
-    from worker.flow.batch import Batch
+    from worker.flow.batch import Batch, Lane
     from worker.flow.breaker import Breaker
     from worker.flow.jobs import Post
     from worker.flow.lanes import Lanes
@@ -140,27 +140,18 @@ class Outcomes:
         )
         post = replace(post, batch=batch)
         attempts = self._policy.attempts
-        if lane.key == MART and self._suspected(post, answer, now):
-            return
-        if (own and batch.contradicted >= patience(batch, lane, attempts)) or alone(batch, lane, attempts):
+        if self._suspected(batch, lane, now):
+            self._isolate(post, answer, now)
+        elif (own and batch.contradicted >= patience(batch, lane, attempts)) or alone(batch, lane, attempts):
             self._blame(post, answer, now)
         else:
             self._lanes.again(lane, batch)
 
-    def _suspected(self, post: Post, answer: Answer, now: float) -> bool:
-        """Whether a batch that failed was taken apart, or its subscription isolated, for what that did before."""
-        batch, lane = post.batch, post.lane
-        if not batch.mixed:
-            isolated = self._suspects.failed(batch.rows[0].subscription_id, lane.accept_started, now)
-            if isolated:
-                self._isolate(post, answer, now)
-            return isolated
-        of, others = batch.apart(self._suspects.named(), now)
-        if not of.rows or not others.rows:
+    def _suspected(self, batch: Batch, lane: Lane, now: float) -> bool:
+        """Whether it is one subscription that fails while others of the common lane pass."""
+        if lane.key != MART or batch.mixed:
             return False
-        self._lanes.again(lane, others, front=True)
-        self._lanes.again(lane, of)
-        return True
+        return self._suspects.failed(batch.rows[0].subscription_id, lane.accept_started, now)
 
     def _isolate(self, post: Post, answer: Answer, now: float) -> None:
         subscription = post.batch.rows[0].subscription_id
@@ -194,6 +185,11 @@ class Outcomes:
         self._lanes.again(post.lane, replace(post.batch, refreshed=True, due=now))
 
     def _halted(self, post: Post, answer: Answer, now: float) -> None:
+        """The endpoint's fault; but what is not about credentials may be the batch's own, where others pass."""
+        if answer.reason.startswith(UNEXPECTED) and _passed_since(post.batch, self._accept_started):
+            self._failed(post, answer, now)
+            return
+        post = replace(post, batch=_first_failed(post.batch, now))
         post.lane.breaker.ended(probe=post.lane_probe)
         if self._host.trip(answer.reason, now, probe=post.host_probe):
             self._account.notice("halt.began", reason=answer.reason, status=answer.status)
@@ -230,7 +226,7 @@ class Outcomes:
         """A firewall refuses a record's text only where it lets others pass; else it refuses us."""
         batch = post.batch
         own = _passed_since(batch, self._accept_started)
-        post = replace(post, batch=replace(batch, last_failed=now))
+        post = replace(post, batch=_first_failed(batch, now))
         if own or len(batch.rows) > 1:
             self._end_probe(post)
             self._split(post, answer, now)
@@ -258,6 +254,11 @@ class Outcomes:
 def _passed_since(batch: Batch, accept_started: float) -> bool:
     """Whether a post has passed that started after the batch failed before, so that its failure is its own."""
     return batch.last_failed is not None and accept_started > batch.last_failed
+
+
+def _first_failed(batch: Batch, now: float) -> Batch:
+    """Keeps when it failed first: it may be tried again so soon that nobody passes between two of its failures."""
+    return batch if batch.last_failed is not None else replace(batch, last_failed=now)
 
 
 def _rejection(batch: Batch, answer: Answer) -> Rejection:

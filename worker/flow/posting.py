@@ -147,8 +147,11 @@ class Posting:
         return batch
 
     def _limit(self, lane: Lane) -> int:
-        """Posts of a lane that may be in flight: an isolated lane leaves half of them to the others."""
-        return max(1, self._policy.in_flight // 2) if self._lanes.isolated(lane) else self._policy.in_flight
+        """Posts of a lane that may be in flight: isolated lanes together leave half of them to the others."""
+        if not self._lanes.isolated(lane):
+            return self._policy.in_flight
+        others = sum(self._lanes.isolated(post.lane) for post in self._started if post.lane is not lane)
+        return max(1, self._policy.in_flight // 2) - others
 
     def _close(self, lane: Lane, now: float, *, pressed: bool) -> Batch | None:
         closes = lane.closes_at(self._outcomes.batches)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 EXCERPT = 1024
 """Characters of an answer's body that are kept, to explain a dead-lettered record."""
 
+UNEXPECTED = "unexpected-"
+"""How the reason of a status begins that no table has."""
+
 NO_DATA_MART = frozenset({"AISCS0005W", "AIQCS0005W"})
 """Error codes that say the data mart itself does not exist (contract §0)."""
 
@@ -109,7 +112,7 @@ _VERDICTS: dict[int, Answer] = {
 def _by_class(status: int) -> Answer:
     if 500 <= status <= 599:
         return Answer(Verdict.RETRY, "server-error")
-    return Answer(Verdict.HALT, f"unexpected-{status}")
+    return Answer(Verdict.HALT, f"{UNEXPECTED}{status}")
 
 
 def _not_found(body: str) -> Answer:
