@@ -101,7 +101,7 @@ def _cells(row: Row) -> list[str]:
     figures = (
         [found.events, len(found.missing), found.duplicates, found.dead_lettered] if found is not None else ["-"] * 4
     )
-    verdict = "passed" if row.outcome.passed else "FAILED"
+    verdict = ("passed" if found is not None else "not played") if row.outcome.passed else "FAILED"
     return [row.name, *(f"{figure}" for figure in figures), f"{row.seconds:.0f}", verdict]
 
 
