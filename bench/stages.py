@@ -21,6 +21,7 @@ from bench.endpoint import DATA_MART, BenchError, Sink, build
 from bench.topics import filled, real_broker
 from worker.compose import flow_policy
 from worker.config import Settings, load
+from worker.edges.cluster import describe
 from worker.edges.courier import Courier
 from worker.edges.directory import fetch_directory
 from worker.edges.schemas import load_schemas
@@ -108,7 +109,8 @@ class Profile:
         self.clock = Clock()
         tokens = token_source(given.mart)
         self._flow = Flow(flow_policy(given))
-        self._source = KafkaSource(given.kafka, Holder(self._flow), time.monotonic)
+        ids = describe(given.kafka, given.kafka.topics).topic_ids
+        self._source = KafkaSource(given.kafka, Holder(self._flow), time.monotonic, ids)
         self._decoder = Decoder(load_schemas(given.schemas.directory, given.schemas.bare), given.limits.event_bytes)
         self._identity = Identity("cluster", {})
         self._directory = fetch_directory(MartClient(given.mart, tokens), 0.0)

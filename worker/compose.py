@@ -52,7 +52,7 @@ def compose(settings: Settings, clock: Callable[[], float]) -> Worker:
     group_stop = GroupStop(flow, StopNote(kafka, clock))
     group_stop.read_now()
     return Worker(
-        make_source=lambda worker: KafkaSource(kafka, worker, clock),
+        make_source=lambda worker: KafkaSource(kafka, worker, clock, cluster.topic_ids),
         suite=Suite(
             Decoder(schemas, settings.limits.event_bytes),
             Identity(cluster.id, cluster.topic_ids),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from worker.config import Kafka
+from worker.edges.cluster import describe
 from worker.edges.source import KafkaSource
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Reader:
         kafka = kafka.model_copy(update={"consumer": settings})
         self.topic = topic
         self.holding = Holding()
-        self.source = KafkaSource(kafka, self.holding, time.monotonic)
+        self.source = KafkaSource(kafka, self.holding, time.monotonic, describe(kafka, kafka.topics).topic_ids)
         self.offsets: dict[int, list[int]] = defaultdict(list)
 
     def __enter__(self) -> Self:

@@ -85,7 +85,7 @@ def resets(answers: Answers, partitions: int) -> tuple[Resets, Failures]:
     """Some partitions that librdkafka has stopped reading."""
     claims, failures = Claims(), Failures()
     claims.take([TopicPartition("topic", each) for each in range(partitions)])
-    made = Resets(claims, failures, EARLIEST, lambda: answers.now)
+    made = Resets(claims, failures, EARLIEST, lambda: answers.now, lambda _: True)
     for each in range(partitions):
         made.note("topic", each)
     return made, failures

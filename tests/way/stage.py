@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from worker.sandbox.seed import DATA_MART_ID, Seeded, token
@@ -116,12 +116,16 @@ class Stage:
         return path.rpartition("/")[2]
 
     def committed(self) -> int:
-        """The sum of the group's committed positions over all partitions."""
+        """The sum of the group's committed positions over all partitions; 0 while its coordinator is only beginning."""
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.group})
         try:
             partitions = consumer.list_topics(self.topic, timeout=10).topics[self.topic].partitions
             found = consumer.committed([TopicPartition(self.topic, number) for number in partitions], timeout=10)
             return sum(max(0, each.offset) for each in found)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.NOT_COORDINATOR:
+                raise
+            return 0
         finally:
             consumer.close()
 

@@ -131,3 +131,24 @@ def test_a_topic_made_anew_ends_the_worker_and_the_next_gives_its_records_ids_of
         assert "the topic was made anew" in worker.log()
     with stage.worker() as worker:
         _drained(stage, worker, 150)
+
+
+@pytest.mark.kafka
+def test_a_topic_made_anew_that_was_never_read_from_ends_the_worker_too(stage: Stage, broker: Broker) -> None:
+    """A worker that was started when all was committed has read nothing that could have gone back."""
+    stage.produce(map(confluent, many(100)), partition=0)
+    with stage.worker() as worker:
+        until(lambda: stage.committed() == 100, "all committed")
+        assert worker.stop()[0] == 0
+    with stage.worker() as worker:
+        until(lambda: bool(worker.lines("partitions.assigned")), "an assignment")
+        admin = AdminClient({"bootstrap.servers": stage.bootstrap})
+        admin.delete_topics([stage.topic])[stage.topic].result()
+        until(lambda: stage.topic not in admin.list_topics(timeout=5).topics, "the topic's end")
+        broker.create_topic(stage.topic, 4, {})
+        stage.produce(map(confluent, many(50)), partition=0)
+        until(lambda: worker.process.poll() is not None, "the worker's end", 90)
+        assert worker.process.returncode == UNAVAILABLE, worker.log()
+        assert "it was made anew" in worker.log() or "the topic was made anew" in worker.log()
+    with stage.worker() as worker:
+        _drained(stage, worker, 150)

@@ -12,6 +12,7 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from worker.edges.claims import SourceError
+from worker.edges.cluster import ClusterError
 from worker.edges.positions import Place, Policy, Reason, Step, decide
 
 if TYPE_CHECKING:
@@ -50,10 +51,12 @@ class Resets:
         failures: Failures,
         policy: Policy,
         clock: Callable[[], float],
+        same_topic: Callable[[str], bool],
     ) -> None:
         self._claims = claims
         self._policy = policy
         self._clock = clock
+        self._same_topic = same_topic
         self._failures = failures
         self._pending: set[Claim] = set()
         self._again = float("-inf")
@@ -89,7 +92,7 @@ class Resets:
         """Where each is to go on, of those for which Kafka answers in time; the others stay for later.
 
         Raises:
-            SourceError: a log ends before what was read of it: it was made anew, or cut.
+            SourceError: a log ends before what was read of it, or its topic has another id: it was made anew, or cut.
         """
         places: dict[Claim, Place] = {}
         try:
@@ -100,7 +103,24 @@ class Resets:
         for claim, place in places.items():
             if place.read and place.position is not None and place.position > place.high:
                 raise SourceError(gone_back(claim, place.position, place.high))
-        return {claim: (place, decide(self._policy, place)) for claim, place in places.items()}
+        steps = {claim: (place, decide(self._policy, place)) for claim, place in places.items()}
+        try:
+            self._refuse_made_anew(steps)
+        except ClusterError:
+            self.postpone()
+            return {}
+        return steps
+
+    def _refuse_made_anew(self, steps: Mapping[Claim, tuple[Place, Step]]) -> None:
+        """A topic that was made anew has no committed offset, or ends before it, and needs other scoring ids."""
+        looked = (Reason.NO_OFFSET, Reason.BEYOND_END)
+        topics = {claim.topic for claim, (_, step) in steps.items() if step.reason in looked}
+        for topic in sorted(topics):
+            if not self._same_topic(topic):
+                raise SourceError(
+                    f"{topic} is not the topic that there was at the start: it was made anew. Its records need other "
+                    "scoring ids: start the worker again, to ask for them"
+                )
 
     def _ask(self, consumer: Consumer, places: dict[Claim, Place]) -> None:
         """Fill `places`, as far as one turn's time goes."""

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from worker.edges.assigning import assign_anew, is_incremental
 from worker.edges.claims import Claims, Holder, SourceError
-from worker.edges.cluster import client
+from worker.edges.cluster import client, describe
 from worker.edges.commits import Commits
 from worker.edges.envelopes import Envelopes
 from worker.edges.failures import Failures
@@ -51,8 +51,9 @@ _FIXED: dict[str, Any] = {"enable.auto.commit": False, "enable.auto.offset.store
 class KafkaSource:
     """A consumer of raw records that never commits by itself."""
 
-    def __init__(self, kafka: Kafka, holder: Holder, clock: Callable[[], float]) -> None:
+    def __init__(self, kafka: Kafka, holder: Holder, clock: Callable[[], float], topic_ids: Mapping[str, str]) -> None:
         self._kafka = kafka
+        self._topic_ids = topic_ids
         self._holder = holder
         self._clock = clock
         self._unread_since: float | None = None
@@ -61,12 +62,16 @@ class KafkaSource:
         self._failures = Failures()
         self._claims = Claims()
         self._commits = Commits(self._claims, self._failures)
-        self._resets = Resets(self._claims, self._failures, policy(kafka.consumer), clock)
+        self._resets = Resets(self._claims, self._failures, policy(kafka.consumer), clock, self._is_same)
         self._envelopes = Envelopes(self._claims, self._failures, self._resets)
         self._incremental = is_incremental(kafka.consumer)
         self._consumer = client(Consumer, self._settings())
         self._pausing = Pausing(self._consumer, self._claims)
         self._subscribed = False
+
+    def _is_same(self, topic: str) -> bool:
+        """Whether a topic still has the id that it had at the start; raises `ClusterError` if that is not to be had."""
+        return describe(self._kafka, [topic]).topic_ids.get(topic) == self._topic_ids.get(topic)
 
     def _settings(self) -> dict[str, Any]:
         return {
