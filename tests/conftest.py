@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 import pytest
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from tests.kafka.broker import Broker, choose
 
@@ -41,6 +43,10 @@ class Tally:
     broker: Broker = field(default_factory=choose)
     ran: int = 0
 
+
+COORDINATOR_SECONDS: Final = 60
+GROUPS: Final = 12
+"""Groups that are asked about: enough that each partition of the offsets' topic has one."""
 
 TALLY: Final = pytest.StashKey[Tally]()
 
@@ -95,8 +101,30 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def broker(pytestconfig: pytest.Config) -> Iterator[Broker]:
     """The session's broker; not for tests that stop it (they start an `ApacheKafka` of their own)."""
     with pytestconfig.stash[TALLY].broker as running:
+        _await_coordinators(running)
         yield running
         running.check()
+
+
+def _await_coordinators(broker: Broker) -> None:
+    """Ask for offsets of some groups until all are answered: a broker's first answers are NOT_COORDINATOR."""
+    topic = f"begin-{uuid.uuid4().hex[:12]}"
+    broker.create_topic(topic, 1, {})
+    deadline = time.monotonic() + COORDINATOR_SECONDS
+    for number in range(GROUPS):
+        consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": f"begin-{number}", "log_level": 0})
+        while not _answers(consumer, topic):
+            assert time.monotonic() < deadline, "the broker's group coordinators do not begin"
+            time.sleep(0.05)
+        consumer.close()
+
+
+def _answers(consumer: Consumer, topic: str) -> bool:
+    try:
+        consumer.committed([TopicPartition(topic, 0)], timeout=5)
+    except KafkaException:
+        return False
+    return True
 
 
 @pytest.fixture(scope="session")
