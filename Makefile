@@ -22,6 +22,7 @@ demo: $(VENV)/.run ## run the whole job on this machine: broker, data mart, engi
 
 test: lint ## lint, then run the tests, on real Apache Kafka where it is to be had
 	@$(BIN)/python -m tests.kafka --fetch
+	@$(BIN)/python -m tests.real_client
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.dev ## check style and types
@@ -50,9 +51,10 @@ lock: $(VENV)/.made ## lock the dependencies anew, with hashes (ARGS=--upgrade: 
 	@$(PIP) install "uv>=0.9"
 	$(UV_COMPILE) $(ARGS) --extra sandbox -o requirements/run.txt pyproject.toml requirements/build.in
 	$(UV_COMPILE) $(ARGS) --all-extras -c requirements/run.txt -o requirements/dev.txt pyproject.toml requirements/build.in
+	$(UV_COMPILE) $(ARGS) --no-emit-package h5py -o requirements/real-client.txt requirements/real-client.in
 
 clean: ## remove all that was made here: the environment, the fetched broker, caches
-	@rm -rf $(VENV) .kafka dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .kafka .openscale-client dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each stamp is written after its last command succeeded, so what failed is tried again.

@@ -51,6 +51,7 @@ NAMES: Final = (
     "CONTRIBUTING.md",
     "docs/architecture.md",
     "docs/contract.md",
+    "docs/engines.md",
     "docs/operations.md",
     "schemas/README.md",
 )

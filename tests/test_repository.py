@@ -67,6 +67,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
             "rooms.writer_schema",
         }
     ),
+    "control": frozenset({"config", "mart"}),
     "preview": frozenset({"model", "rooms"}),
     "showing": EVERYTHING,
     "group_stop": EVERYTHING,
@@ -76,7 +77,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "sandbox": frozenset(),
     "demo": EVERYTHING | {"sandbox"},
     "__main__": frozenset({"cli"}),
-    "cli": EVERYTHING | {"sandbox", "demo"},
+    "cli": EVERYTHING | {"sandbox", "demo", "control"},
 }
 
 PURE: Final = ("rooms", "flow")

@@ -15,6 +15,7 @@ import typer
 
 from worker import __version__
 from worker.config import ConfigError, Settings, load
+from worker.control.commands import app as mart_app
 
 OK, DATA, UNAVAILABLE, UNSETTLED, CONFIG = 0, 65, 69, 75, 78
 """Exit codes, as sysexits.h has them (75: stopped before all was settled; the rest will be read again).
@@ -29,6 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(mart_app)
 
 ConfigFile = Annotated[
     Path | None,
@@ -136,6 +138,13 @@ class Duplicates(StrEnum):
     ERROR = "error"
 
 
+class Databases(StrEnum):
+    """Where the sandbox keeps the payload of a data mart that was set up with a PostgreSQL database."""
+
+    GIVEN = "given"
+    OWN = "own"
+
+
 @app.command()
 def preview(
     engine: Annotated[EngineName, typer.Option(help="Whose native form the files are in.")],
@@ -159,7 +168,21 @@ def preview(
 def sandbox(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8800,
-    store: Annotated[Path | None, typer.Option(help="SQLite file to keep everything in; left out: memory.")] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SANDBOX_STORE",
+            help="SQLite file, or postgresql:// URI, to keep everything in; left out: memory.",
+            show_default=False,
+        ),
+    ] = None,
+    databases: Annotated[
+        Databases,
+        typer.Option(help="Where the payload of a data mart is whose setup names PostgreSQL: there, or in the store."),
+    ] = Databases.GIVEN,
+    store_delay_ms: Annotated[
+        int, typer.Option(min=0, help="How long after it was taken a row shows up; the real one takes seconds.")
+    ] = 200,
     duplicates: Annotated[Duplicates, typer.Option(help="What a repeated scoring id does.")] = Duplicates.IGNORE,
     assets: Annotated[Path | None, typer.Option(help="JSON file of what the engines have deployed.")] = None,
     data_mart: Annotated[str | None, typer.Option(help="A data mart that is there from the start.")] = None,
@@ -180,7 +203,13 @@ def sandbox(
         _fail(UNAVAILABLE, f"{error.name} is not installed: pip install 'openscale-payload-worker[sandbox]'")
     try:
         options = Options(
-            store=store, duplicates=duplicates.value, assets=assets, data_mart_id=data_mart, api_key=api_key
+            store=store,
+            databases=databases.value,
+            store_delay_ms=store_delay_ms,
+            duplicates=duplicates.value,
+            assets=assets,
+            data_mart_id=data_mart,
+            api_key=api_key,
         )
         serve(options, host, port, seeded=seeded)
     except OptionsError as error:

@@ -11,6 +11,7 @@ from worker.edges.courier import Courier
 from worker.edges.deadletter import DeadLetters
 from worker.edges.directory import DirectoryKeeper
 from worker.edges.schemas import load_schemas
+from worker.edges.snapshot import Snapshot
 from worker.edges.source import KafkaSource
 from worker.edges.stop_note import StopNote
 from worker.flow.batch import BatchPolicy
@@ -49,6 +50,7 @@ def compose(settings: Settings, clock: Callable[[], float]) -> Worker:
     cluster = describe(kafka, kafka.topics)
     cluster.require(kafka.topics)
     flow, tokens = Flow(flow_policy(settings)), token_source(mart)
+    snapshot = Snapshot(mart.snapshot, f"{mart.url} {mart.data_mart_id}") if mart.snapshot else None
     group_stop = GroupStop(flow, StopNote(kafka, clock))
     group_stop.read_now()
     return Worker(
@@ -61,7 +63,7 @@ def compose(settings: Settings, clock: Callable[[], float]) -> Worker:
         flow=flow,
         courier=Courier(mart, tokens, settings.delivery.in_flight),
         letters=DeadLetters(kafka, settings.dead_letter_topic),
-        keeper=DirectoryKeeper(MartClient(mart, tokens), mart.refresh_seconds, clock),
+        keeper=DirectoryKeeper(MartClient(mart, tokens), mart.refresh_seconds, clock, snapshot),
         group_stop=group_stop,
         token_fetches=lambda: tokens.fetches if isinstance(tokens, FetchedToken) else 0,
         drain=settings.delivery.drain_seconds,

@@ -7,6 +7,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -68,7 +69,10 @@ _ONE_WAY_IN = "set exactly one of api_key, token, or username with password"
 
 
 class Mart(_Section):
-    """The data mart. Exactly one way to authenticate: `api_key` (IAM), `token`, or `username` and `password` (ICP)."""
+    """The data mart. Exactly one way to authenticate: `api_key` (IAM), `token`, or `username` and `password` (ICP).
+
+    `snapshot`: a file that keeps the directory, so that a worker can start while the data mart is down.
+    """
 
     url: str = "http://127.0.0.1:8800"
     data_mart_id: str = Field(default="00000000-0000-4000-8000-000000000001", min_length=1)
@@ -78,6 +82,7 @@ class Mart(_Section):
     password: SecretStr | None = None
     timeout_seconds: float = Field(default=30, gt=0)
     refresh_seconds: float = Field(default=60, gt=0)
+    snapshot: Path | None = None
 
     @field_validator("api_key", "token")
     @classmethod
@@ -90,12 +95,22 @@ class Mart(_Section):
     def _one_way_in(self) -> Mart:
         if not self.url.startswith(("http://", "https://")) or self.url.endswith("/"):
             raise ValueError("url must begin with http:// or https://, and not end with a slash (contract §1.1)")
+        if not _is_address(self.url):
+            raise ValueError("url needs a host, and a port from 1 to 65535 if it has one")
         ways = [self.api_key, self.token, self.username or self.password]
         if sum(way is not None for way in ways) != 1:
             raise ValueError(_ONE_WAY_IN)
         if (self.username is None) != (self.password is None):
             raise ValueError("username and password go together")
         return self
+
+
+def _is_address(url: str) -> bool:
+    try:
+        found = urlsplit(url)
+        return bool(found.hostname) and found.port != 0
+    except ValueError:
+        return False
 
 
 class Schemas(_Section):

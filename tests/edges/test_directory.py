@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -12,16 +13,17 @@ import pytest
 from tests.edges.peer import answer, peer
 from worker.config import Mart
 from worker.edges.directory import WANTED_INTERVAL, DirectoryKeeper, fetch_directory
+from worker.edges.snapshot import Snapshot, SnapshotError
 from worker.mart.client import MartClient, MartError
 from worker.mart.token import FetchedToken, ReadyToken, iam_fetcher
 from worker.model import Target
+from worker.rooms.directory import Binding, Deployment, Directory, Subscription
 from worker.sandbox.seed import DATA_MART_ID, Seeded, seed
 from worker.sandbox.serve import RunningSandbox, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from worker.rooms.directory import Directory
+    from pathlib import Path
 
 MART = {"path": "^/v1/data_marts"}
 
@@ -242,3 +244,112 @@ def test_logging_that_is_off_is_seen() -> None:
 def test_a_subscription_of_an_odd_shape_does_not_hide_the_others(odd: Any) -> None:
     """One that somebody adds by hand stops every worker that starts after it."""
     assert isinstance(told(odd, subscription("s")).resolve(None, "s", None), Target)
+
+
+# --- on disk ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_starts_while_the_mart_is_down_has_the_directory_of_the_last_one(
+    client: MartClient, sandbox: RunningSandbox, shared: tuple[RunningSandbox, dict[str, Seeded]], tmp_path: Path
+) -> None:
+    first = DirectoryKeeper(client, 60, Clock(), Snapshot(tmp_path / "directory.json", "m"))
+    fetched = polled(first)
+    assert fetched is not None
+    until_there(tmp_path / "directory.json")
+    sandbox.fault({"match": MART, "action": {"status": 503}})
+    second = DirectoryKeeper(client, 60, Clock(), Snapshot(tmp_path / "directory.json", "m"))
+    found = second.poll(wanted=False)
+    deadline = time.monotonic() + 10
+    while found is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+        found = second.poll(wanted=False)
+    assert found is not None
+    assert second.error
+    assert found.begun == float("-inf"), "what it does not know is not rejected for it"
+    for engine, each in shared[1].items():
+        assert found.resolve(engine, each.asset_id, None) == fetched.resolve(engine, each.asset_id, None)
+
+
+def test_a_snapshot_is_not_used_once_a_directory_was_fetched(
+    client: MartClient, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    clock = Clock()
+    keeper = DirectoryKeeper(client, 60, clock, Snapshot(tmp_path / "directory.json", "m"))
+    assert polled(keeper) is not None
+    sandbox.fault({"match": MART, "action": {"status": 503}})
+    clock.now += 60
+    assert polled(keeper) is None
+    assert keeper.error
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (b"", "not a snapshot"),
+        (b"[]", "not a snapshot"),
+        (b'{"version": 1, "mart": "m", "bindings": [{"id": 1}], "subscriptions": []}', "not a snapshot"),
+        (b'{"version": 2, "mart": "m"}', "another release"),
+        (b'{"version": 1, "mart": "other", "bindings": [], "subscriptions": []}', "another data mart"),
+    ],
+)
+def test_a_file_that_is_no_snapshot_of_this_mart_is_named_and_not_used(
+    tmp_path: Path, text: bytes, complaint: str
+) -> None:
+    path = tmp_path / "directory.json"
+    path.write_bytes(text)
+    with pytest.raises(SnapshotError, match=complaint) as caught:
+        Snapshot(path, "m").load(0)
+    assert str(path) in str(caught.value)
+
+
+def test_a_snapshot_that_cannot_be_written_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotError, match=r"missing/directory\.json: .*; check mart\.snapshot"):
+        Snapshot(tmp_path / "missing" / "directory.json", "m").save(Directory([], [], 0))
+
+
+def test_without_a_file_there_is_no_snapshot(tmp_path: Path) -> None:
+    assert Snapshot(tmp_path / "directory.json", "m").load(0) is None
+
+
+def test_ten_thousand_subscriptions_take_less_than_fifty_megabytes_and_come_back_equal_from_disk(
+    tmp_path: Path,
+) -> None:
+    tracemalloc.start()
+    try:
+        features = [f"feature_{number}" for number in range(14)]
+        directory = Directory(
+            [Binding(f"b-{number}", f"binding {number}", "custom_machine_learning") for number in range(10)],
+            [_many(number, features) for number in range(10_000)],
+            0,
+        )
+        for number in range(10_000):
+            assert isinstance(directory.resolve(None, f"asset-{number}", None), Target)
+        assert tracemalloc.get_traced_memory()[0] < 50_000_000
+    finally:
+        tracemalloc.stop()
+    snapshot = Snapshot(tmp_path / "directory.json", "m")
+    snapshot.save(directory)
+    found = snapshot.load(0)
+    assert found is not None
+    assert found.known == directory.known
+    assert list(found.bindings) == list(directory.bindings)
+
+
+def _many(number: int, features: list[str]) -> Subscription:
+    """As it would be fetched: no text is shared with another's."""
+    return Subscription(
+        f"subscription-{number:032}",
+        f"b-{number % 10}",
+        f"asset-{number}",
+        f"name of asset {number}",
+        (Deployment(f"deployment-{number:032}", f"name {number}"),),
+        tuple("".join(list(name)) for name in features),
+        logging_enabled=True,
+    )
+
+
+def until_there(path: Path) -> None:
+    deadline = time.monotonic() + 10
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Semaphore
 from typing import TYPE_CHECKING
 
 import httpx
@@ -14,6 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worker.mart.token import (
+    LEAST,
     MARGIN,
     TOKEN_URLS,
     FetchedToken,
@@ -27,7 +31,7 @@ from worker.sandbox.options import Options
 from worker.sandbox.serve import RunningSandbox, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 def jwt(claims: object) -> str:
@@ -43,8 +47,10 @@ class Service:
         self.life = life
         self.error: TokenError | None = None
         self.issued: list[str] = []
+        self.thread: threading.Thread | None = None
 
     def fetch(self) -> str:
+        self.thread = threading.current_thread()
         if self.error is not None:
             raise self.error
         self.issued.append(jwt({"exp": self.now + self.life, "n": len(self.issued)}))
@@ -139,6 +145,124 @@ def test_an_old_token_is_used_while_the_token_service_is_down_and_not_beyond_its
     assert source.current() == service.issued[-1] != old
 
 
+class Blocked:
+    """A token service without a socket whose second fetch, and each after it, waits for `release`."""
+
+    def __init__(self) -> None:
+        self.release = threading.Event()
+        self.now = 0.0
+        self.fetches = 0
+        self.ends: Callable[[], str] = lambda: jwt({"exp": 7200})
+
+    def fetch(self) -> str:
+        self.fetches += 1
+        if self.fetches == 1:
+            return jwt({"exp": 3600})
+        assert self.release.wait(30)
+        return self.ends()
+
+    def clock(self) -> float:
+        return self.now
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_nobody_waits_for_a_slow_token_service_while_the_old_token_lives() -> None:
+    service = Blocked()
+    source = FetchedToken(service.fetch, service.clock)
+    old = source.current()
+    service.now = 3500
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(lambda _: source.current(), range(64))) == {old}
+    assert source.fetches == 2
+    service.release.set()
+    until(lambda: source.current() != old)
+    assert source.fetches == 2
+
+
+def test_an_expired_token_is_not_given_out_while_the_next_is_on_its_way() -> None:
+    service = Blocked()
+    source = FetchedToken(service.fetch, service.clock)
+    old = source.current()
+    service.now = 3500
+    assert source.current() == old
+    service.now = 3600
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(source.current) for _ in range(4)]
+        service.release.set()
+        found = {each.result() for each in waiting}
+    assert found == {jwt({"exp": 7200})}
+    assert source.fetches == 2
+
+
+def test_a_token_that_is_refused_while_the_next_is_on_its_way_is_not_given_out_again() -> None:
+    service = Blocked()
+    source = FetchedToken(service.fetch, service.clock)
+    old = source.current()
+    service.now = 3500
+    assert source.current() == old
+    source.refused(old)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(source.current)
+        service.release.set()
+        assert waiting.result() == jwt({"exp": 7200})
+    assert source.fetches == 2
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_all_who_wait_for_one_fetch_share_its_failure(refused: bool) -> None:  # noqa: FBT001
+    asked = Semaphore(0)
+
+    def clock() -> float:
+        """Each `current` asks for the time, under its lock, before it decides whether to fetch."""
+        asked.release()
+        return 0.0
+
+    def fetch() -> str:
+        for _ in range(16):
+            assert asked.acquire(timeout=30)
+        raise TokenError("down", refused=refused)
+
+    source = FetchedToken(fetch, clock)
+    with ThreadPoolExecutor(16) as pool:
+        errors = [each.exception() for each in [pool.submit(source.current) for _ in range(16)]]
+    assert source.fetches == 1
+    assert {(type(each), str(each), getattr(each, "refused", None)) for each in errors} == {
+        (TokenError, "down", refused)
+    }
+
+
+def test_a_fetch_that_ends_in_an_unforeseen_way_keeps_nobody_waiting() -> None:
+    with httpx.Client() as client:
+        source = FetchedToken(iam_fetcher(client, "http://[", "s3cret"))
+        for _ in range(2):
+            with pytest.raises(TokenError) as caught:
+                source.current()
+            assert not caught.value.refused
+            assert "s3cret" not in str(caught.value)
+
+
+def test_a_renewal_that_fails_is_not_tried_again_at_once() -> None:
+    service = Service()
+    source = FetchedToken(service.fetch, service.clock)
+    old = source.current()
+    service.error = DOWN
+    service.now += 3400
+    assert source.current() == old
+    assert service.thread is not None
+    service.thread.join(30)
+    assert [source.current() for _ in range(100)] == [old] * 100
+    assert source.fetches == 2
+    service.now += LEAST
+    assert source.current() == old
+    assert source.fetches == 3
+
+
 def test_a_refused_key_is_an_error_that_says_so_and_is_asked_again() -> None:
     service = Service()
     service.error = WRONG
@@ -171,6 +295,13 @@ def test_a_ready_token_stays_what_it_is() -> None:
 def test_a_token_without_a_readable_expiry_never_expires(text: str) -> None:
     token = read_token(text, 0)
     assert (token.text, token.renew_at, token.expires_at) == (text, float("inf"), float("inf"))
+
+
+@pytest.mark.parametrize("exp", [float("nan"), -1, True, float("-inf")])
+def test_a_token_whose_expiry_cannot_be_is_kept_for_a_while(exp: float) -> None:
+    """It must not be fetched anew for each post."""
+    token = read_token(jwt({"exp": exp}), 1000)
+    assert token.renew_at == token.expires_at == 1000 + LEAST
 
 
 @example(jwt({"exp": 10**400}))
@@ -304,3 +435,50 @@ def test_a_token_service_that_is_not_there_is_no_refusal() -> None:
         iam_fetcher(client, "http://127.0.0.1:1", "s3cret")()
     assert not caught.value.refused
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_token_service_that_stays_silent_is_no_refusal() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, httpx.Client(timeout=0.2) as client:
+        fetch = icp_fetcher(client, f"http://127.0.0.1:{silent.getsockname()[1]}", "admin", "s3cret")
+        with pytest.raises(TokenError, match="no answer") as caught:
+            fetch()
+    assert not caught.value.refused
+
+
+def test_tokens_that_a_service_took_back_are_replaced_once_for_all_threads(sandbox: RunningSandbox) -> None:
+    mart = f"{sandbox.url}/v1/data_marts/none"
+    with httpx.Client() as client:
+        source = FetchedToken(iam_fetcher(client, sandbox.url, "k3y"))
+
+        def once() -> tuple[str, int]:
+            token = source.current()
+            return token, client.get(mart, headers={"Authorization": f"Bearer {token}"}).status_code
+
+        def ask(_: int) -> int:
+            """As the couriers do: a token that is refused is dropped, and the request sent once more."""
+            token, status = once()
+            if status == 401:
+                source.refused(token)
+                status = once()[1]
+            return status
+
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(ask, range(16))) == {404}
+            sandbox.revoke_tokens()
+            assert set(pool.map(ask, range(64))) == {404}
+    assert source.fetches == 2
+
+
+def test_a_token_service_that_breaks_down_is_survived_on_the_old_token(sandbox: RunningSandbox) -> None:
+    now = time.time()
+    with httpx.Client() as client:
+        source = FetchedToken(iam_fetcher(client, sandbox.url, "k3y"), lambda: now)
+        old = source.current()
+        sandbox.fault({"match": {"path": "validateAuth$"}, "action": {"status": 503}})
+        now += 3500
+        assert source.current() == old
+        now += 200
+        with pytest.raises(TokenError, match="answered 503"):
+            source.current()
+        sandbox.heal()
+        assert source.current() != old

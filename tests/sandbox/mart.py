@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
 
 from worker.sandbox.seed import DATA_MART_ID, Seeded, connect, seed, token
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import httpx
 
     from worker.sandbox.serve import RunningSandbox
+
+# the marks of a module whose tests are to hold whatever the sandbox keeps its data in
+ON_EVERY_STORE = pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
+
+
+class Start(Protocol):
+    """What the fixture `start` is."""
+
+    def __call__(self, **options: Any) -> AbstractContextManager[RunningSandbox]:
+        """A running sandbox with these options, on the test's store."""
 
 
 class Mart:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.sandbox.mart import error_of, record
+from tests.sandbox.mart import ON_EVERY_STORE, error_of, record
 from worker.sandbox.seed import seed
 
 if TYPE_CHECKING:
     from tests.sandbox.mart import Mart
 
+pytestmark = ON_EVERY_STORE
 OTHER = "/v1/data_marts/other"
 POSTGRES = {
     "database_configuration": {
@@ -132,6 +133,8 @@ def test_a_subscription_put_twice_is_409(mart: Mart) -> None:
         {"asset": {"asset_id": "a"}, "deployments": {}},
         {"asset": {"asset_id": "a"}, "deployments": [{"name": "n"}]},
         {"asset": {"asset_id": "a"}, "deployments": [1]},
+        {"asset": {"asset_id": "a", "url": 7}},
+        {"asset": {"asset_id": "a"}, "deployments": [{"deployment_id": "d", "name": {}}]},
         {"asset": {"asset_id": "a"}, "asset_properties": []},
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,13 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sandbox.mart import Mart, record
-from worker.sandbox.seed import planned
+from worker.sandbox.options import Options
+from worker.sandbox.seed import ALL, Seeded, planned
 from worker.sandbox.serve import running
+from worker.sandbox.stores import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CUSTOM = planned("custom")
+    from tests.sandbox.database import Postgres
+
 NAMES = st.sampled_from(
     [
         *("name", "service_type", "instance_id", "credentials", "asset", "asset_id", "asset_properties", "deployments"),
@@ -52,10 +56,15 @@ CALLS = st.sampled_from(
 READ = ("{subscription}", "{subscription}/payload_table_schema", "{subscription}/configurations/payload_logging")
 
 
-@pytest.fixture(scope="module")
-def fuzzed() -> Iterator[Mart]:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def fuzzed(request: pytest.FixtureRequest) -> Iterator[Mart]:
     """One data mart for all examples: what one left behind is what the next one meets."""
-    with running() as started:
+    store = None
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        server.empty(SCHEMA)
+        store = server.uri
+    with running(Options(store=store)) as started:
         mart = Mart(started)
         yield mart
         mart.close()
@@ -76,10 +85,29 @@ def test_any_json_is_answered(fuzzed: Mart, call: tuple[str, str], body: object)
 
 
 SIDES = st.fixed_dictionaries({}, optional={"fields": JSON, "values": JSON | st.lists(st.lists(FINITE)), "meta": JSON})
+# normal forms whose columns fit, so that what is in the cells is met
+TABLES = st.lists(st.text(max_size=70), min_size=1, max_size=4, unique=True).flatmap(
+    lambda names: st.fixed_dictionaries(
+        {
+            "fields": st.just(names),
+            "values": st.lists(st.lists(JSON, min_size=len(names), max_size=len(names)), min_size=1, max_size=2),
+        }
+    )
+)
+OBJECTS = st.lists(st.dictionaries(st.sampled_from(["age", "sector", "Scored Probabilities"]), JSON), max_size=2)
+NATIVES = (
+    st.fixed_dictionaries({"Inputs": st.fixed_dictionaries({"input1": OBJECTS})})
+    | st.fixed_dictionaries({"Results": st.fixed_dictionaries({"output1": OBJECTS})})
+    | st.fixed_dictionaries({"input": OBJECTS})
+    | st.fixed_dictionaries({"output": OBJECTS})
+    | JSON.map(json.dumps)
+)
+BODIES = JSON | SIDES | TABLES | NATIVES
 
 
 @settings(max_examples=200, deadline=None)
 @given(
+    seeded=st.sampled_from([planned(engine) for engine in ALL]),
     change=st.fixed_dictionaries(
         {},
         optional={
@@ -87,18 +115,18 @@ SIDES = st.fixed_dictionaries({}, optional={"fields": JSON, "values": JSON | st.
             "scoring_timestamp": JSON | st.datetimes().map(str),
             "response_time": JSON,
             "deployment_id": JSON,
-            "request": JSON | SIDES,
-            "response": JSON | SIDES,
+            "request": BODIES,
+            "response": BODIES,
             "asset_revision": JSON,
         },
-    )
+    ),
 )
-def test_any_record_is_stored_or_an_error_of_its_own(fuzzed: Mart, change: dict[str, Any]) -> None:
-    fuzzed.http.put(f"{fuzzed.subscription_path()}/configurations/payload_logging", json={"enabled": True})
+def test_any_record_is_stored_or_an_error_of_its_own(fuzzed: Mart, seeded: Seeded, change: dict[str, Any]) -> None:
+    fuzzed.http.put(f"{fuzzed.subscription_path(seeded)}/configurations/payload_logging", json={"enabled": True})
     before = fuzzed.sandbox.stats()
-    assert fuzzed.post(record(CUSTOM) | change).status_code == 202
+    assert fuzzed.post(record(seeded) | change).status_code == 202
     after = fuzzed.sandbox.stats()
     assert after["received"] == before["received"] + 1
     gone = after["errors"] + after["stored_rows"] + after["duplicates"]
     assert gone > before["errors"] + before["stored_rows"] + before["duplicates"]
-    assert fuzzed.transactions(limit="5")["fields"]
+    assert fuzzed.transactions(seeded, limit="5")["fields"]

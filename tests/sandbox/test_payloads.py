@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.sandbox.mart import Mart, error_of, record
-from worker.sandbox.options import Options
+from tests.sandbox.mart import ON_EVERY_STORE, Mart, Start, error_of, record
 from worker.sandbox.seed import ALL
-from worker.sandbox.serve import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = ON_EVERY_STORE
+
 
 @pytest.fixture
-def strict() -> Iterator[Mart]:
+def strict(start: Start) -> Iterator[Mart]:
     """A data mart that refuses repeated scoring ids."""
-    with running(Options(duplicates="error")) as started:
+    with start(duplicates="error") as started:
         mart = Mart(started)
         yield mart
         mart.close()
@@ -31,8 +31,8 @@ def test_a_post_is_answered_202_with_json(mart: Mart) -> None:
     assert isinstance(answer.json(), dict)
 
 
-def test_a_post_may_be_answered_204_instead() -> None:
-    with running(Options(stored_status=204)) as started:
+def test_a_post_may_be_answered_204_instead(start: Start) -> None:
+    with start(stored_status=204) as started:
         mart = Mart(started)
         answer = mart.post(record(mart.custom, "a"))
         assert (answer.status_code, answer.content) == (204, b"")
@@ -139,7 +139,9 @@ def test_rows_of_several_layouts_share_one_table(mart: Mart) -> None:
         ("binary", 0.75, 0.75),
         ("multiclass", 0.25, 0.25),
         ("multiclass", [0.2, 0.5, 0.3], 0.5),
-        ("binary", "0.5", None),
+        ("binary", "0.25", 0.75),
+        ("binary", "high", None),
+        ("binary", True, None),
         ("binary", None, None),
     ],
 )
@@ -301,8 +303,8 @@ def test_an_unknown_data_mart_takes_nothing(mart: Mart) -> None:
     assert error_of(answer) == (404, "AISCS0005W")
 
 
-def test_a_body_above_the_limit_is_413() -> None:
-    with running(Options(max_body_bytes=2000)) as started:
+def test_a_body_above_the_limit_is_413(start: Start) -> None:
+    with start(max_body_bytes=2000) as started:
         mart = Mart(started)
         assert mart.post(record(mart.custom, "a")).status_code == 202
         assert error_of(mart.post(*[record(mart.custom)] * 10)) == (413, "SANDBOX-TOO-LARGE")

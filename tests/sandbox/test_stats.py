@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.sandbox.mart import Mart, error_of, record
+from tests.sandbox.mart import ON_EVERY_STORE, Mart, Start, error_of, record
 from worker.sandbox.options import Options, OptionsError
 from worker.sandbox.serve import running
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@ON_EVERY_STORE
 def test_a_sandbox_that_got_nothing_counts_nothing(mart: Mart) -> None:
     stats = mart.sandbox.stats()
     assert (stats["posts"], stats["received"], stats["stored_rows"]) == (0, 0, 0)
@@ -39,6 +40,7 @@ def test_received_ids_come_in_pages_that_join(mart: Mart) -> None:
     assert [scoring_id for scoring_id, _, _ in last["ids"]] == ids[20:]
 
 
+@ON_EVERY_STORE
 def test_rows_come_in_pages_of_whole_records(mart: Mart) -> None:
     sides = {
         "request": {"fields": ["a"], "values": [[1], [2]]},
@@ -55,6 +57,7 @@ def test_rows_come_in_pages_of_whole_records(mart: Mart) -> None:
     assert pages == 3
 
 
+@ON_EVERY_STORE
 def test_rows_of_one_scoring_id_can_be_asked_for(mart: Mart) -> None:
     mart.post(*[record(mart.custom, f"r{n}") for n in range(5)])
     query = {"subscription_id": mart.custom.subscription_id, "scoring_id": "r3"}
@@ -62,22 +65,24 @@ def test_rows_of_one_scoring_id_can_be_asked_for(mart: Mart) -> None:
     assert [row["id"] for row in rows] == ["r3-1"]
 
 
+@ON_EVERY_STORE
 @pytest.mark.parametrize("path", ["/sandbox/received", "/sandbox/rows", "/sandbox/records", "/sandbox/errors"])
 def test_a_table_must_be_named(mart: Mart, path: str) -> None:
     assert error_of(mart.http.get(path))[0] == 400
     assert mart.http.get(path, params={"subscription_id": "none"}).status_code == 200
 
 
-def test_a_file_keeps_data_marts_and_rows(tmp_path: Path) -> None:
-    options = Options(store=tmp_path / "mart.sqlite")
-    with running(options) as started:
+@ON_EVERY_STORE
+def test_a_store_keeps_data_marts_and_rows(store: str | None, start: Start, tmp_path: Path) -> None:
+    kept = store or tmp_path / "mart.sqlite"
+    with start(store=kept) as started:
         mart = Mart(started)
-        mart.post(record(mart.custom, "a"))
+        mart.post(record(mart.custom, "a"), record(mart.custom, "bad", request=None))
         mart.http.delete(mart.subscription_path(mart.seeded["azure-studio"]))
         listed = mart.http.get(f"{mart.path}/service_bindings").json()
         described = mart.http.get(mart.subscription_path()).json()
         mart.close()
-    with running(options) as started:
+    with start(store=kept) as started:
         again = Mart(started)
         assert again.http.get(f"{again.path}/service_bindings").json() == listed
         before = described["metadata"].pop("modified_at")
@@ -87,7 +92,9 @@ def test_a_file_keeps_data_marts_and_rows(tmp_path: Path) -> None:
         again.post(record(again.custom, "a"), record(again.custom, "b"))
         assert again.count() == 2
         assert [row["id"] for row in started.rows(again.custom.subscription_id)] == ["a-1", "b-1"]
-        assert started.stats()["received"] == 2
+        again.post(record(again.custom, "worse", request=None))
+        assert [error["scoring_id"] for error in started.errors(again.custom.subscription_id)] == ["worse", "bad"]
+        assert started.stats()["received"] == 3
         again.close()
 
 

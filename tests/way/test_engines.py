@@ -11,11 +11,23 @@ import pytest
 from tests.way import natives
 from tests.way.events import confluent, event
 from tests.way.stage import Stage, until
+from worker.sandbox.seed import DATA_MART_ID, connect, token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from worker.sandbox.seed import Seeded
+
 COUNT = 1000
+
+
+def undeclare(stage: Stage, seeded: Seeded) -> None:
+    """Let the data mart take cells of any type: which ones a subscription declares is not what is tested here."""
+    with connect(stage.sandbox.url) as client:
+        client.headers["Authorization"] = f"Bearer {token(client, 'sandbox')}"
+        path = f"/v1/data_marts/{DATA_MART_ID}/service_bindings/{seeded.binding_id}/subscriptions"
+        schema = {"op": "add", "path": "/asset_properties/input_data_schema", "value": {"type": "struct", "fields": []}}
+        client.patch(f"{path}/{seeded.subscription_id}", json=[schema]).raise_for_status()
 
 
 @pytest.mark.kafka
@@ -33,6 +45,7 @@ def test_a_thousand_native_events_become_exactly_their_rows(
 ) -> None:
     rng = random.Random(engine)  # noqa: S311 - a seed, not a secret
     seeded = stage.seeded[engine]
+    undeclare(stage, seeded)
     pairs = {f"id-{number}": make(rng, seeded.features) for number in range(COUNT)}
     stage.produce(
         confluent(event(seeded.asset_id, request, response, scoring_id=name, response_time_ms=12))

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from worker.edges.snapshot import SnapshotError
 from worker.mart.client import MartClient, MartError
 from worker.mart.token import TokenError
 from worker.rooms.directory import Binding, Deployment, Directory, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from worker.edges.snapshot import Snapshot
 
 log = structlog.get_logger()
 
@@ -47,15 +50,23 @@ def _text(found: Any) -> str:
 
 
 class DirectoryKeeper:
-    """Decides when to fetch, fetches on a thread of its own, and hands each new snapshot out once."""
+    """Decides when to fetch, fetches on a thread of its own, and hands each new directory out once.
 
-    def __init__(self, client: MartClient, interval: float, clock: Callable[[], float]) -> None:
+    With a `snapshot`, each is kept on disk too, and that one is handed out where the first fetch fails. It counts as
+    fetched long ago: what it does not know waits for a newer one.
+    """
+
+    def __init__(
+        self, client: MartClient, interval: float, clock: Callable[[], float], snapshot: Snapshot | None = None
+    ) -> None:
         self._client = client
+        self._snapshot = snapshot
         self._interval = interval
         self._clock = clock
         self._fetched: SimpleQueue[Directory | str] = SimpleQueue()
         self._fetching = False
         self._begun = float("-inf")
+        self._had_one = False
         self.error: str | None = None
         """Why the last fetch failed; None if it did not."""
         self.fetches = 0
@@ -72,7 +83,24 @@ class DirectoryKeeper:
             return None
         self._fetching = False
         self.error = fetched if isinstance(fetched, str) else None
-        return fetched if isinstance(fetched, Directory) else None
+        if isinstance(fetched, Directory):
+            self._had_one = True
+            return fetched
+        return self._kept()
+
+    def _kept(self) -> Directory | None:
+        """The one on disk, once, where none has been fetched yet."""
+        if self._had_one or self._snapshot is None:
+            return None
+        self._had_one = True
+        try:
+            found = self._snapshot.load(float("-inf"))
+        except SnapshotError as error:
+            log.warning("directory.snapshot_unusable", error=str(error))
+            return None
+        if found is not None:
+            log.warning("directory.from_snapshot", subscriptions=found.subscriptions, error=self.error)
+        return found
 
     def _begin(self) -> None:
         self._begun = self._clock()
@@ -82,11 +110,20 @@ class DirectoryKeeper:
 
     def _fetch(self, begun: float) -> None:
         try:
-            self._fetched.put(fetch_directory(self._client, begun))
+            found = fetch_directory(self._client, begun)
+            self._fetched.put(found)
+            self._save(found)
         except (MartError, TokenError) as error:
             self._fetched.put(str(error))
         except Exception as error:  # noqa: BLE001 - whatever it was, the next fetch must not wait for this one
             self._fetched.put(f"directory: {type(error).__name__}")
+
+    def _save(self, found: Directory) -> None:
+        if self._snapshot is not None:
+            try:
+                self._snapshot.save(found)
+            except SnapshotError as error:
+                log.warning("directory.snapshot_unusable", error=str(error))
 
 
 def _binding(found: dict[str, Any]) -> Binding:

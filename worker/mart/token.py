@@ -8,6 +8,7 @@ import json
 import re
 import threading
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -81,25 +82,37 @@ class ReadyToken:
 
 
 class FetchedToken:
-    """Tokens fetched with `fetch`, one fetch at a time however many threads ask; `clock` is seconds since 1970."""
+    """Tokens fetched with `fetch`, one fetch at a time however many threads ask; `clock` is seconds since 1970.
+
+    A token that still lives is renewed beside the posts, on a thread of the fetch's own: however slowly the token
+    service answers, nobody waits for it who has a token.
+    """
 
     def __init__(self, fetch: Callable[[], str], clock: Callable[[], float] = time.time) -> None:
         self._fetch = fetch
         self._clock = clock
         self._lock = threading.Lock()
         self._token: Token | None = None
+        self._fetching: Future[str] | None = None
         self.fetches = 0
         """Fetches begun so far."""
 
     def current(self) -> str:
-        """The token; an old one that still lives if the token service does not answer."""
-        token = self._token
-        if token is not None and self._clock() < token.renew_at:
-            return token.text
+        """The token: the old one while it lives and no new one has come, else what the fetch under way will bring.
+
+        Raises `TokenError`, the same for all who waited for one fetch.
+        """
         with self._lock:
-            if self._token is None or self._clock() >= self._token.renew_at:
-                self._token = self._renewed(self._token)
-            return self._token.text
+            now, token = self._clock(), self._token
+            if token is not None and now < token.renew_at:
+                return token.text
+            fetching = self._fetching or self._begin()
+            if token is not None and now < token.expires_at:
+                return token.text
+        try:
+            return fetching.result()
+        except TokenError as error:
+            raise TokenError(str(error), refused=error.refused) from None
 
     def refused(self, token: str) -> None:
         """Drop `token`, unless another thread has replaced it already."""
@@ -107,14 +120,34 @@ class FetchedToken:
             if self._token is not None and self._token.text == token:
                 self._token = None
 
-    def _renewed(self, old: Token | None) -> Token:
+    def _begin(self) -> Future[str]:
+        """Begin a fetch; the lock is held."""
+        fetching = Future[str]()
+        threading.Thread(target=self._renew, args=(fetching,), name="token", daemon=True).start()
         self.fetches += 1
+        self._fetching = fetching
+        return fetching
+
+    def _renew(self, fetching: Future[str]) -> None:
         try:
-            return read_token(self._fetch(), self._clock())
-        except TokenError:
-            if old is not None and self._clock() < old.expires_at:
-                return replace(old, renew_at=min(old.expires_at, self._clock() + LEAST))
-            raise
+            token = read_token(self._fetch(), self._clock())
+        except TokenError as error:
+            self._failed(fetching, error)
+        except Exception as error:  # noqa: BLE001 - whatever it was, nobody may wait for this fetch for ever
+            self._failed(fetching, TokenError(f"no token could be fetched ({type(error).__name__})", refused=False))
+        else:
+            with self._lock:
+                self._token, self._fetching = token, None
+            fetching.set_result(token.text)
+
+    def _failed(self, fetching: Future[str], error: TokenError) -> None:
+        """Leave the token that is there, if there is one, and let the next fetch wait a little."""
+        with self._lock:
+            if self._token is not None:
+                renew_at = min(self._token.expires_at, self._clock() + LEAST)
+                self._token = replace(self._token, renew_at=renew_at)
+            self._fetching = None
+        fetching.set_exception(error)
 
 
 def read_token(text: str, now: float) -> Token:
@@ -124,7 +157,7 @@ def read_token(text: str, now: float) -> Token:
         expires = float(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"])
     except (IndexError, KeyError, TypeError, ValueError, OverflowError, RecursionError, binascii.Error):
         return Token(text)
-    if expires <= now:
+    if not expires > now:  # nor is it where `exp` is NaN
         return Token(text, now + LEAST, now + LEAST)
     return Token(text, expires - min(MARGIN, (expires - now) / 10), expires)
 

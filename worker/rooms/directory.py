@@ -57,7 +57,7 @@ class Directory:
         self.begun = begun
         self._bindings = {binding.id: binding for binding in bindings}
         self._binding_ids = _grouped((each.name, each.id) for each in self._bindings.values() if each.name)
-        known = [each for each in subscriptions if each.binding_id in self._bindings]
+        self.known = known = [each for each in subscriptions if each.binding_id in self._bindings]
         self.subscriptions = len(known)
         self._tiers = (
             _grouped((each.id, each) for each in known),
@@ -65,6 +65,11 @@ class Directory:
             _grouped((each.asset_name, each) for each in known if each.asset_name),
         )
         self._found: dict[tuple[str | None, str, str | None], Target] = {}
+
+    @property
+    def bindings(self) -> Collection[Binding]:
+        """The bindings it knows."""
+        return self._bindings.values()
 
     def resolve(self, binding: str | None, asset: str, deployment: str | None) -> Target | Refusal:
         """The target of an event that names these; a refusal that says what is unknown, or ambiguous."""

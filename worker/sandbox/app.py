@@ -18,11 +18,15 @@ from worker.sandbox.configurations import ConfigurationRoutes
 from worker.sandbox.discovery import DiscoveryRoutes
 from worker.sandbox.fault_layer import FaultLayer
 from worker.sandbox.faults import FaultRoutes, Faults
+from worker.sandbox.intake import PlainPaths
 from worker.sandbox.last_resort import LastResort
 from worker.sandbox.marts import INTERNAL, MartRoutes
+from worker.sandbox.openapi import with_description
 from worker.sandbox.payloads import PayloadRoutes
-from worker.sandbox.sqlite import SqliteStore
 from worker.sandbox.stats import StatsRoutes
+from worker.sandbox.store import UnavailableError
+from worker.sandbox.stores import open_stores
+from worker.sandbox.subscription_files import SubscriptionFileRoutes
 from worker.sandbox.subscriptions import SubscriptionRoutes
 from worker.sandbox.tally import Tally
 from worker.sandbox.tokens import Authorised, TokenRoutes, Tokens
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
 _HANDLERS = {
     errors.ApiError: errors.answer_api_error,
+    UnavailableError: errors.answer_unavailable,
     HTTPException: errors.answer_http_exception,
     ClientDisconnect: errors.answer_disconnect,
 }
@@ -53,20 +58,27 @@ def create_app(options: Options) -> Starlette:
     assets = Assets()
     if options.assets is not None:
         assets.load(options.assets)
-    store = SqliteStore(options.store)
+    store = open_stores(options)
     catalogue = Catalogue(store)
     if options.data_mart_id is not None and options.data_mart_id not in catalogue.marts:
         catalogue.save_mart(options.data_mart_id, INTERNAL)
     tokens, faults = Tokens(options.token_ttl), Faults()
+    routes = [
+        *TokenRoutes(tokens, options.api_key).routes(),
+        *MartRoutes(catalogue, store).routes(),
+        *_mart_routes(catalogue, store, assets),
+        *_payload_routes(catalogue, store, faults, options),
+        *AssetRoutes(assets).routes(),
+        *FaultRoutes(faults).routes(),
+    ]
     app = Starlette(
-        routes=[
-            *TokenRoutes(tokens, options.api_key).routes(),
-            *_mart_routes(catalogue, store, assets),
-            *_payload_routes(catalogue, store, faults, options),
-            *AssetRoutes(assets).routes(),
-            *FaultRoutes(faults).routes(),
+        routes=with_description(routes),
+        middleware=[
+            Middleware(LastResort),
+            Middleware(PlainPaths),
+            Middleware(FaultLayer, faults),
+            Middleware(Authorised, tokens),
         ],
-        middleware=[Middleware(LastResort), Middleware(FaultLayer, faults), Middleware(Authorised, tokens)],
         exception_handlers=_HANDLERS,
         lifespan=_closing(store),
     )
@@ -76,13 +88,13 @@ def create_app(options: Options) -> Starlette:
 
 
 def _mart_routes(catalogue: Catalogue, store: Store, assets: Assets) -> list[Route]:
-    """The control plane."""
+    """The control plane within a data mart."""
     subscriptions = SubscriptionRoutes(catalogue)
     return [
-        *MartRoutes(catalogue).routes(),
         *BindingRoutes(catalogue).routes(),
         *DiscoveryRoutes(catalogue, assets).routes(),
         *subscriptions.routes(),
+        *SubscriptionFileRoutes(subscriptions).routes(),
         *ConfigurationRoutes(catalogue, store, subscriptions).routes(),
     ]
 

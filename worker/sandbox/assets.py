@@ -124,9 +124,12 @@ def resource(given: object, where: str) -> dict[str, Any]:
         raise bad_request(f"{where} must be an object.")
     metadata = intake.optional_object(given, "metadata", f"{where}.")
     guid = intake.text(metadata, "guid", f"{where}.metadata.")
+    intake.optional_texts(metadata, ("url", "created_at"), f"{where}.metadata.")
     entity = dict(intake.optional_object(given, "entity", f"{where}."))
+    intake.optional_texts(entity, ("name", "type", "scoring_url"), f"{where}.entity.")
     scoring_url = entity.pop("scoring_url", "")
     endpoint = as_object(entity.get("scoring_endpoint")) or {"url": scoring_url}
+    intake.optional_texts(endpoint, ("url",), f"{where}.entity.scoring_endpoint.")
     entity |= {
         "name": entity.get("name") or guid,
         "type": entity.get("type") or "online",
@@ -144,6 +147,7 @@ def _asset(given: dict[str, Any], endpoint: dict[str, Any], where: str) -> dict[
     guid = asset.pop("guid", None)
     asset.setdefault("asset_id", guid)
     asset_id = intake.text(asset, "asset_id", f"{where}.entity.asset.")
+    intake.optional_texts(asset, ("name", "asset_type", "url", "created_at"), f"{where}.entity.asset.")
     defaults = {
         "name": asset_id,
         "asset_type": "model",

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from worker.sandbox.errors import ApiError, Code
-from worker.sandbox.store import DocumentKey, TableKey
+from worker.sandbox.store import DATA_MART, DocumentKey, TableKey
 
 if TYPE_CHECKING:
     from worker.sandbox.store import Store
 
-_MART, _BINDING, _SUBSCRIPTION = "data_mart", "binding", "subscription"
+_MART, _BINDING, _SUBSCRIPTION = DATA_MART, "binding", "subscription"
 
 
 @dataclass(slots=True)
@@ -118,8 +118,9 @@ class Catalogue:
         """Remove a data mart with all that is in it, payloads too."""
         inside = [DocumentKey(_BINDING, mart.id, b) for b in mart.bindings]
         inside += [DocumentKey(_SUBSCRIPTION, mart.id, s) for s in mart.subscriptions]
-        self._store.remove([*inside, DocumentKey(_MART, mart.id, mart.id)])
+        # a database that does not answer keeps the data mart
         self._store.drop(mart.id)
+        self._store.remove([*inside, DocumentKey(_MART, mart.id, mart.id)])
         del self.marts[mart.id]
 
     def remove_binding(self, mart: DataMart, binding: Binding) -> None:

@@ -36,6 +36,7 @@ class Code(StrEnum):
     ENCODING = "SANDBOX-CONTENT-ENCODING"
     NOT_FOUND = "SANDBOX-NOT-FOUND"
     METHOD = "SANDBOX-METHOD-NOT-ALLOWED"
+    DATABASE = "SANDBOX-DATABASE"
     FAULT = "SANDBOX-FAULT"
     INTERNAL = "SANDBOX-INTERNAL"
 
@@ -66,6 +67,16 @@ async def answer_api_error(_: Request, exc: Exception) -> Response:
     if not isinstance(exc, ApiError):
         raise TypeError(type(exc).__name__)
     return exc.response()
+
+
+def unavailable(exc: Exception) -> ApiError:
+    """The 503 for an `UnavailableError` of the store: a database that is away is an outage of the data mart."""
+    return ApiError(503, Code.DATABASE, f"The database of the data mart cannot be used: {exc}.")
+
+
+async def answer_unavailable(_: Request, exc: Exception) -> Response:
+    """Starlette's handler for `UnavailableError`."""
+    return unavailable(exc).response()
 
 
 async def answer_http_exception(request: Request, exc: Exception) -> Response:

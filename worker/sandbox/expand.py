@@ -1,7 +1,7 @@
 """From a scoring record to its rows: pure, and the sandbox's own reading of contract §5.1, §5.2 and §6.
 
 One row of `values` is one row of the payload table: the request's cells, then those of the response whose
-names the request does not have. Cells are kept as they are; nothing is converted.
+names the request does not have. Bodies are converted by `natives.py`, cells by `cells.py`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from worker.sandbox import cells as cells_of
+from worker.sandbox import natives
+from worker.sandbox.intake import NUL
 from worker.sandbox.store import Layout, NewError, NewRecord, NewRow
 from worker.sandbox.wire import timestamp
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from worker.sandbox.catalogue import Subscription
-    from worker.sandbox.store import TableKey
+    from worker.sandbox.store import Kind, TableKey
 
 # the one column of unstructured input, which has values and no fields
 SCORING_INPUT = "scoring_input"
@@ -40,28 +45,32 @@ class Columns(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What the rows of a subscription take from it."""
+    """What the rows of a subscription take from it, and from its binding: the engine's service type."""
 
     table: TableKey
+    engine: str
     deployment_id: str
     asset_revision: str | None
     classifies: bool
     binary: bool
     probability_fields: tuple[str, ...]
+    kinds: Mapping[str, Kind]
 
     @classmethod
-    def of(cls, table: TableKey, subscription: Subscription) -> Profile:
+    def of(cls, table: TableKey, subscription: Subscription, engine: str) -> Profile:
         """Read a subscription's properties, however loosely its client filled them."""
         properties = subscription.asset_properties
         deployments = subscription.deployments
         revision = properties.get("asset_revision")
         return cls(
             table=table,
+            engine=engine,
             deployment_id=deployments[0]["deployment_id"] if deployments else NO_DEPLOYMENT,
-            asset_revision=None if revision is None else str(revision),
+            asset_revision=None if revision is None else str(revision).replace(NUL, ""),
             classifies=properties.get("problem_type") != "regression",
             binary=properties.get("problem_type") == "binary",
             probability_fields=_probability_fields(properties),
+            kinds=cells_of.declared_kinds(properties),
         )
 
 
@@ -80,7 +89,8 @@ def expand(record: dict[str, Any], profile: Profile, received: datetime) -> NewR
     try:
         return _record(record, profile, received, scoring_id, body)
     except UnprocessableError as exc:
-        return NewError(profile.table, scoring_id if isinstance(scoring_id, str) else "", str(exc), body)
+        named = scoring_id if isinstance(scoring_id, str) and NUL not in scoring_id else ""
+        return NewError(profile.table, named, str(exc).replace(NUL, ""), body)
 
 
 def _record(record: dict[str, Any], profile: Profile, received: datetime, scoring_id: object, body: bytes) -> NewRecord:
@@ -95,24 +105,44 @@ def _record(record: dict[str, Any], profile: Profile, received: datetime, scorin
         body=body,
         layout=layout,
         rows=rows,
+        kinds=profile.kinds,
     )
 
 
 def _rows(request: object, response: object, profile: Profile) -> tuple[Layout, list[NewRow]]:
+    request, response = _normal(request, response, profile.engine)
     inputs, outputs = columns(request, "request"), columns(response, "response")
     if len(inputs.rows) != len(outputs.rows):
         raise UnprocessableError(f"request has {len(inputs.rows)} rows, response {len(outputs.rows)}")
     inputs = _with_meta(inputs, request)
     layout, kept = _layout(inputs.fields, outputs.fields)
-    places = _places(outputs.fields, profile.probability_fields) if profile.classifies else ()
-    rows = [
-        NewRow(
-            orjson.dumps(sent + [got[n] for n in kept]),
-            probability([got[n] for n in places], binary=profile.binary),
-        )
-        for sent, got in zip(inputs.rows, outputs.rows, strict=True)
-    ]
+    places = _places(outputs.fields, profile)
+    plan = cells_of.plan(layout.names, profile.kinds)
+    rows = []
+    for number, (sent, got) in enumerate(zip(inputs.rows, outputs.rows, strict=True), 1):
+        cells = sent + [got[n] for n in kept]
+        _convert(cells, plan, number)
+        found = probability([got[n] for n in places], binary=profile.binary)
+        rows.append(NewRow(orjson.dumps(cells), found))
     return layout, rows
+
+
+def _normal(request: object, response: object, engine: str) -> tuple[object, object]:
+    """Both sides in normal form, where the engine's own forms are converted here."""
+    name = "request"
+    try:
+        request = natives.normal_request(request, engine)
+        name = "response"
+        return request, natives.normal_response(response, engine)
+    except ValueError as exc:
+        raise UnprocessableError(f"{name} {exc}") from None
+
+
+def _convert(cells: list[Any], plan: cells_of.Plan, number: int) -> None:
+    try:
+        cells_of.convert(cells, plan)
+    except ValueError as exc:
+        raise UnprocessableError(f"row {number}: {exc}") from None
 
 
 def columns(side: object, name: str) -> Columns:
@@ -156,31 +186,43 @@ def _layout(sent: tuple[str, ...], got: tuple[str, ...]) -> tuple[Layout, tuple[
     return Layout(sent, tuple(got[n] for n in kept)), kept
 
 
-@lru_cache(maxsize=1024)
-def _places(fields: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[int, ...]:
-    return tuple(fields.index(name) for name in wanted if name in fields)
+def _places(fields: tuple[str, ...], profile: Profile) -> tuple[int, ...]:
+    """Where the probabilities are in a row of the response: as the subscription names them, else as Azure does."""
+    if not profile.classifies:
+        return ()
+    if profile.probability_fields:
+        return tuple(fields.index(name) for name in profile.probability_fields if name in fields)
+    if profile.engine not in (natives.STUDIO, natives.SERVICE):
+        return ()
+    return tuple(n for n, name in enumerate(fields) if name.startswith(natives.PROBABILITIES))
 
 
 def probability(cells: list[Any], *, binary: bool) -> float | None:
-    """`prediction_probability` of one row (§5.2).
+    """`prediction_probability` of one row (§5.2); Azure ML Studio writes its numbers as texts.
 
     The greatest of an array or of several columns; of one number p in binary classification max(p, 1 - p).
     """
     arrays = any(isinstance(cell, list) for cell in cells)
-    numbers = [n for cell in cells for n in (cell if isinstance(cell, list) else [cell]) if _is_number(n)]
+    numbers = [n for cell in cells for each in (cell if isinstance(cell, list) else [cell]) for n in _number(each)]
     if not numbers:
         return None
     if binary and not arrays and len(numbers) == 1:
-        return float(max(numbers[0], 1 - numbers[0]))
-    return float(max(numbers))
+        return max(numbers[0], 1 - numbers[0])
+    return max(numbers)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _number(cell: object) -> tuple[float, ...]:
+    """The number in a cell, if there is one."""
+    if type(cell) is float:
+        return (cell,)
+    try:
+        return (cells_of.number(cell),)
+    except ValueError:
+        return ()
 
 
 def _text(value: object, name: str) -> str:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or NUL in value:
         raise UnprocessableError(f"{name} is not a text")
     return value
 

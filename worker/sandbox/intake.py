@@ -9,9 +9,28 @@ import orjson
 from worker.sandbox.errors import ApiError, Code, bad_request
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 MAX_INTEGER = 2**31
+# no id has it: PostgreSQL's texts cannot hold it
+NUL = "\0"
+
+
+class PlainPaths:
+    """ASGI middleware: a path or a query with NUL in it is refused, whatever it is for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI's one entry."""
+        if scope["type"] == "http" and (NUL in scope["path"] or b"%00" in scope["query_string"]):
+            await bad_request("The path and the query must have no NUL.").response()(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 async def read_json(request: Request) -> object:
@@ -44,7 +63,7 @@ def parse_json(body: bytes) -> object:
 def text(body: dict[str, Any], name: str, where: str = "") -> str:
     """The text that `body` must have under `name`; `where` is the path of `body`, for the message."""
     value = body.get(name)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or NUL in value:
         raise bad_request(f"{where}{name} must be a text.")
     return value
 
@@ -57,6 +76,13 @@ def optional_object(body: dict[str, Any], name: str, where: str = "") -> dict[st
     if not isinstance(value, dict):
         raise bad_request(f"{where}{name} must be an object.")
     return value
+
+
+def optional_texts(body: dict[str, Any], names: Iterable[str], where: str = "") -> None:
+    """Refuse a body in which one of these is there and is neither a text nor null."""
+    for name in names:
+        if not isinstance(body.get(name), str | None):
+            raise bad_request(f"{where}{name} must be a text.")
 
 
 def integer(request: Request, name: str, default: int) -> int:

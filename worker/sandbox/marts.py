@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
@@ -9,12 +10,15 @@ from starlette.routing import Route
 
 from worker.sandbox import intake
 from worker.sandbox.errors import ApiError, Code, bad_request
+from worker.sandbox.store import UnavailableError
+from worker.sandbox.stores import schema_of
 from worker.sandbox.wire import reply
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from worker.sandbox.catalogue import Catalogue, DataMart
+    from worker.sandbox.stores import MartStores
 
 PATH = "/v1/data_marts/{data_mart}"
 INTERNAL = {"internal_database": True}
@@ -23,8 +27,9 @@ INTERNAL = {"internal_database": True}
 class MartRoutes:
     """The calls of `setup`, `update`, `get_details` and `delete`."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, stores: MartStores) -> None:
         self._catalogue = catalogue
+        self._stores = stores
 
     def routes(self) -> list[Route]:
         """Where these answer."""
@@ -35,11 +40,12 @@ class MartRoutes:
         ]
 
     async def put(self, request: Request) -> Response:
-        """200, or 409 where it is there already, unless `force=true` asks to change it."""
+        """200, or 409 where it is there already, unless `force=true` asks to change it; 400 if its database fails."""
         mart_id = request.path_params["data_mart"]
         body = _checked(await intake.read_object(request))
         if mart_id in self._catalogue.marts and not intake.flag(request, "force"):
             raise ApiError(409, Code.DATA_MART_EXISTS, f"The data mart {mart_id} is already defined.")
+        await self._open(body)
         return reply(200, _details(self._catalogue.save_mart(mart_id, body)))
 
     async def get(self, request: Request) -> Response:
@@ -51,6 +57,12 @@ class MartRoutes:
         self._catalogue.remove_mart(self._catalogue.mart(request.path_params["data_mart"]))
         return Response(status_code=202)
 
+    async def _open(self, body: dict[str, Any]) -> None:
+        try:
+            await asyncio.to_thread(self._stores.open, body)
+        except UnavailableError as exc:
+            raise ApiError(400, Code.DATABASE, f"The database cannot be used: {exc}.") from None
+
 
 def _checked(body: dict[str, Any]) -> dict[str, Any]:
     """The body where it names a database: its own configuration, or the internal one."""
@@ -58,7 +70,9 @@ def _checked(body: dict[str, Any]) -> dict[str, Any]:
         return body
     if not intake.optional_object(body, "database_configuration"):
         raise bad_request("Either database_configuration or internal_database must be given.")
-    intake.optional_object(body["database_configuration"], "location", "database_configuration.")
+    configuration = body["database_configuration"]
+    intake.optional_object(configuration, "location", "database_configuration.")
+    intake.optional_object(configuration, "credentials", "database_configuration.")
     return body
 
 
@@ -71,5 +85,4 @@ def _details(mart: DataMart) -> dict[str, Any]:
 
 def schema_name(mart: DataMart) -> str:
     """The schema in which the data mart's tables are (§5)."""
-    location = mart.body.get("database_configuration", {}).get("location") or {}
-    return str(location.get("schema") or "aios")
+    return schema_of(mart.body)

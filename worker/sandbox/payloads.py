@@ -12,11 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from worker.sandbox import intake
-from worker.sandbox.errors import ApiError, Code, bad_request
+from worker.sandbox.errors import ApiError, Code, bad_request, unavailable
 from worker.sandbox.expand import Profile, expand
 from worker.sandbox.faults import FAULTED
 from worker.sandbox.marts import PATH as MART_PATH
-from worker.sandbox.store import Batch, NewError, NewRecord, RepeatedError
+from worker.sandbox.store import Batch, NewError, NewRecord, RepeatedError, UnavailableError
 from worker.sandbox.wire import now, reply
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class PayloadRoutes:
         except RepeatedError as exc:
             message = f"The scoring id {exc.scoring_id} is stored already."
             raise ApiError(409, Code.SCORING_ID_REPEATED, message) from None
+        except UnavailableError as exc:
+            raise unavailable(exc) from None
 
 
 def _records(body: bytes) -> list[dict[str, Any]]:
@@ -106,11 +108,12 @@ def _targets(records: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
 
 
 def _profile(mart: DataMart, binding_id: str, subscription_id: str) -> Profile:
-    subscription = mart.subscription(subscription_id, mart.binding(binding_id).id)
+    binding = mart.binding(binding_id)
+    subscription = mart.subscription(subscription_id, binding.id)
     if not subscription.logging_enabled:
         message = f"Payload logging of the subscription {subscription_id} is not enabled."
         raise ApiError(400, Code.LOGGING_DISABLED, message)
-    return Profile.of(mart.table(subscription), subscription)
+    return Profile.of(mart.table(subscription), subscription, binding.service_type)
 
 
 def _batch(records: list[dict[str, Any]], profiles: dict[tuple[str, str], Profile]) -> Batch:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from worker.sandbox.wire import as_object
+from worker.sandbox.cells import declared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 BASE = ("scoring_id", "scoring_timestamp", "deployment_id", "asset_revision")
 PROBABILITY = "prediction_probability"
-_DECLARED = ("training_data_schema", "output_data_schema", "input_data_schema")
 
 
 def payload_schema(layouts: Sequence[Layout], rows: Sequence[Row], subscription: Subscription) -> list[dict[str, Any]]:
@@ -27,7 +26,7 @@ def payload_schema(layouts: Sequence[Layout], rows: Sequence[Row], subscription:
     properties = subscription.asset_properties
     features = _merged([layout.features for layout in layouts] or [_declared_features(properties)])
     outputs = [name for name in _merged(layout.outputs for layout in layouts) if name not in features]
-    types = _seen(rows) | _declared(properties)
+    types = _seen(rows) | declared(properties)
     own = {*BASE, PROBABILITY}
     columns = [_column(name, types, _role(name, properties, "feature")) for name in features if name not in own]
     columns += [_column(name, types, _role(name, properties, None)) for name in outputs if name not in own]
@@ -79,22 +78,11 @@ def _declared_features(properties: dict[str, Any]) -> list[str]:
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
-def _declared(properties: dict[str, Any]) -> dict[str, object]:
-    """The types that the asset's schemas name; the input's own counts most."""
-    types: dict[str, object] = {}
-    for name in _DECLARED:
-        fields = as_object(properties.get(name)).get("fields")
-        for field in fields if isinstance(fields, list) else []:
-            if isinstance(field, dict) and isinstance(field.get("name"), str) and "type" in field:
-                types[field["name"]] = field["type"]
-    return types
-
-
 def _seen(rows: Sequence[Row]) -> dict[str, object]:
     """The types of what was logged: the first cell that is not null tells, but any float makes a double."""
     types: dict[str, object] = {}
     for row in rows:
-        names = row.layout.features + row.layout.outputs
+        names = row.layout.names
         for name, cell in zip(names, orjson.loads(row.cells), strict=True):
             if cell is not None and (name not in types or isinstance(cell, float)):
                 types[name] = _type(cell)

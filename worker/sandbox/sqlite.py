@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from worker.sandbox.options import OptionsError
-from worker.sandbox.store import Batch, DocumentKey, Layout, NewError, NewRecord, RepeatedError, Row, TableKey
+from worker.sandbox.store import Batch, DocumentKey, Layout, NewError, NewRecord, Row, TableKey, fresh
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from worker.sandbox.curtain import Curtain
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -47,6 +49,8 @@ SELECT r.record, s.scoring_id, r.number, s.scoring_timestamp, s.deployment_id, s
        r.prediction_probability, s.layout_id, r.cells
 FROM rows r JOIN records s ON s.sequence = r.record
 """
+# the records of a table behind one sequence, and up to another
+_BETWEEN = "table_id = ? AND sequence > ? AND sequence <= ?"
 # SQLite's limit of variables in a statement is far above; more at once is not faster
 _LOOKUP = 500
 
@@ -54,7 +58,8 @@ _LOOKUP = 500
 class SqliteStore:
     """`Store` over one SQLite connection, used from one thread at a time."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, curtain: Curtain) -> None:
+        self._curtain = curtain
         try:
             self._db = _connect(path)
         except sqlite3.Error as exc:
@@ -69,7 +74,11 @@ class SqliteStore:
         used = self._all("SELECT table_id, layout_id FROM records GROUP BY 1, 2 ORDER BY min(sequence)")
         for table, number in used:
             self._used.setdefault(table, {})[self._layout_of[number]] = None
-        ((self._sequence,),) = self._all("SELECT coalesce(max(sequence), 0) FROM records")
+        # one order for records and for errors, so that one curtain hides both
+        ((self._sequence,),) = self._all(
+            "SELECT max((SELECT coalesce(max(sequence), 0) FROM records),"
+            " (SELECT coalesce(max(sequence), 0) FROM payload_errors))"
+        )
 
     def documents(self) -> list[tuple[DocumentKey, bytes]]:
         """As `Store.documents`."""
@@ -95,13 +104,11 @@ class SqliteStore:
         tables = {table: self._table(table) for table in batch.tables()}
         layouts = {record.layout: self._layout(record.layout) for record in batch.records}
         with self._transaction():
-            new = self._new(batch.records, tables, ignore_repeated=ignore_repeated)
+            new = fresh(batch.records, self._stored(batch.records, tables), ignore_repeated=ignore_repeated)
             self._insert(new, tables, layouts)
-            self._db.executemany(
-                "INSERT INTO payload_errors (table_id, scoring_id, reason, body) VALUES (?, ?, ?, ?)",
-                [(tables[e.table], e.scoring_id, e.reason, e.body.decode()) for e in batch.errors],
-            )
-        self._sequence += len(new)
+            self._insert_errors(batch.errors, self._sequence + len(new) + 1, tables)
+        self._curtain.hide(self._sequence)
+        self._sequence += len(new) + len(batch.errors)
         for record in new:
             self._used.setdefault(tables[record.table], {})[record.layout] = None
         return len(new)
@@ -109,37 +116,40 @@ class SqliteStore:
     def newest(self, table: TableKey, limit: int, offset: int) -> list[Row]:
         """As `Store.newest`."""
         order = "r.scoring_timestamp DESC, r.record DESC, r.number DESC"
-        sql = f"{_ROW} WHERE r.table_id = ? ORDER BY {order} LIMIT ? OFFSET ?"
-        return self._rows(sql, (self._tables.get(table), limit, offset))
+        sql = f"{_ROW} WHERE r.table_id = ? AND r.record <= ? ORDER BY {order} LIMIT ? OFFSET ?"
+        return self._rows(sql, (self._tables.get(table), self._curtain.upto(), limit, offset))
 
     def arrived(self, table: TableKey, after: int, limit: int, scoring_id: str | None) -> list[Row]:
         """As `Store.arrived`."""
-        wanted = "table_id = ? AND sequence > ?" + ("" if scoring_id is None else " AND scoring_id = ?")
+        wanted = f"{_BETWEEN}{'' if scoring_id is None else ' AND scoring_id = ?'}"
         page = f"SELECT sequence FROM records WHERE {wanted} ORDER BY sequence LIMIT ?"  # noqa: S608 - bound
         sql = f"{_ROW} WHERE r.record IN ({page}) ORDER BY r.record, r.number"
         given = () if scoring_id is None else (scoring_id,)
-        return self._rows(sql, (self._tables.get(table), after, *given, limit))
+        return self._rows(sql, (self._tables.get(table), after, self._curtain.upto(), *given, limit))
 
     def bodies(self, table: TableKey, after: int, limit: int) -> list[tuple[int, bytes]]:
         """As `Store.bodies`."""
-        sql = "SELECT sequence, body FROM records WHERE table_id = ? AND sequence > ? ORDER BY sequence LIMIT ?"
-        return [(number, body.encode()) for number, body in self._all(sql, (self._tables.get(table), after, limit))]
+        sql = f"SELECT sequence, body FROM records WHERE {_BETWEEN} ORDER BY sequence LIMIT ?"  # noqa: S608 - bound
+        found = self._all(sql, (self._tables.get(table), after, self._curtain.upto(), limit))
+        return [(number, body.encode()) for number, body in found]
 
     def errors(self, table: TableKey, limit: int) -> list[NewError]:
         """As `Store.errors`."""
         columns = "SELECT scoring_id, reason, body FROM payload_errors"
-        sql = f"{columns} WHERE table_id = ? ORDER BY sequence DESC LIMIT ?"
-        found = self._all(sql, (self._tables.get(table), limit))
+        sql = f"{columns} WHERE table_id = ? AND sequence <= ? ORDER BY sequence DESC LIMIT ?"
+        found = self._all(sql, (self._tables.get(table), self._curtain.upto(), limit))
         return [NewError(table, scoring_id, reason, body.encode()) for scoring_id, reason, body in found]
 
     def counts(self) -> dict[TableKey, int]:
         """As `Store.counts`."""
-        counted = dict(self._all("SELECT table_id, count(*) FROM rows GROUP BY table_id"))
+        sql = "SELECT table_id, count(*) FROM rows WHERE record <= ? GROUP BY table_id"
+        counted = dict(self._all(sql, (self._curtain.upto(),)))
         return {table: counted.get(number, 0) for table, number in self._tables.items()}
 
     def count(self, table: TableKey) -> int:
         """As `Store.count`."""
-        ((number,),) = self._all("SELECT count(*) FROM rows WHERE table_id = ?", (self._tables.get(table),))
+        sql = "SELECT count(*) FROM rows WHERE table_id = ? AND record <= ?"
+        ((number,),) = self._all(sql, (self._tables.get(table), self._curtain.upto()))
         return int(number)
 
     def layouts(self, table: TableKey) -> list[Layout]:
@@ -173,27 +183,12 @@ class SqliteStore:
             raise
         self._db.execute("COMMIT")
 
-    def _new(
-        self, records: Sequence[NewRecord], tables: dict[TableKey, int], *, ignore_repeated: bool
-    ) -> list[NewRecord]:
-        """The records whose scoring id is neither stored yet nor earlier in this batch."""
-        known = self._stored(records, tables)
-        new = []
-        for record in records:
-            key = (tables[record.table], record.scoring_id)
-            if key not in known:
-                known.add(key)
-                new.append(record)
-            elif not ignore_repeated:
-                raise RepeatedError(record.scoring_id)
-        return new
-
-    def _stored(self, records: Sequence[NewRecord], tables: dict[TableKey, int]) -> set[tuple[int, str]]:
+    def _stored(self, records: Sequence[NewRecord], tables: dict[TableKey, int]) -> set[tuple[TableKey, str]]:
         """Those (table, scoring id) of the batch that are stored already."""
-        ids: dict[int, list[str]] = {}
+        ids: dict[TableKey, list[str]] = {}
         for record in records:
-            ids.setdefault(tables[record.table], []).append(record.scoring_id)
-        return {(table, scoring_id) for table, asked in ids.items() for scoring_id in self._stored_ids(table, asked)}
+            ids.setdefault(record.table, []).append(record.scoring_id)
+        return {(table, found) for table, asked in ids.items() for found in self._stored_ids(tables[table], asked)}
 
     def _stored_ids(self, table: int, asked: list[str]) -> Iterator[str]:
         for start in range(0, len(asked), _LOOKUP):
@@ -220,6 +215,12 @@ class SqliteStore:
                 for seq, r in numbered
                 for n, row in enumerate(r.rows, 1)
             ],
+        )
+
+    def _insert_errors(self, errors: Sequence[NewError], first: int, tables: dict[TableKey, int]) -> None:
+        self._db.executemany(
+            "INSERT INTO payload_errors (sequence, table_id, scoring_id, reason, body) VALUES (?, ?, ?, ?, ?)",
+            [(n, tables[e.table], e.scoring_id, e.reason, e.body.decode()) for n, e in enumerate(errors, first)],
         )
 
     def _table(self, key: TableKey) -> int:

@@ -151,6 +151,6 @@ def _row(row: Row) -> dict[str, Any]:
         "scoring_timestamp": row.scoring_timestamp,
         "deployment_id": row.deployment_id,
         "prediction_probability": row.prediction_probability,
-        "fields": row.layout.features + row.layout.outputs,
+        "fields": row.layout.names,
         "values": orjson.Fragment(row.cells),
     }

@@ -1,4 +1,4 @@
-"""What a sandbox remembers for good: values, and a protocol for SQLite (`sqlite.py`) and others to come.
+"""What a sandbox remembers for good: values, and a protocol for SQLite (`sqlite.py`) and PostgreSQL (`postgres.py`).
 
 Two kinds of memory. *Documents* are the control plane, one JSON text each, read once at the start and written
 through. *Records* and their *rows* are the payload: a record as it was received, and one row for each row of
@@ -8,10 +8,11 @@ its `values`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 class TableKey(NamedTuple):
@@ -19,6 +20,10 @@ class TableKey(NamedTuple):
 
     data_mart_id: str
     subscription_id: str
+
+
+# the kind of the documents that say where a data mart's payload is
+DATA_MART = "data_mart"
 
 
 class DocumentKey(NamedTuple):
@@ -29,11 +34,25 @@ class DocumentKey(NamedTuple):
     id: str
 
 
+class Kind(StrEnum):
+    """What the cells of a column are where the subscription declares it; cells of other columns are any JSON."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    DOUBLE = "double"
+    BOOLEAN = "boolean"
+
+
 class Layout(NamedTuple):
     """The columns of a row's cells: what was sent in requests, then what only the response has."""
 
     features: tuple[str, ...]
     outputs: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All columns, in the order of the cells."""
+        return self.features + self.outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +65,7 @@ class NewRow:
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:
-    """A record to store: as it was received (`body`, JSON), and as rows."""
+    """A record to store: as it was received (`body`, JSON), and as rows; `kinds` has the declared columns."""
 
     table: TableKey
     scoring_id: str
@@ -56,6 +75,7 @@ class NewRecord:
     body: bytes
     layout: Layout
     rows: Sequence[NewRow]
+    kinds: Mapping[str, Kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +126,29 @@ class RepeatedError(Exception):
         self.scoring_id = scoring_id
 
 
+class UnavailableError(Exception):
+    """The database does not answer, or not as it should: nothing of the call is known to be done."""
+
+
+def fresh(records: Iterable[NewRecord], stored: set[tuple[TableKey, str]], *, ignore_repeated: bool) -> list[NewRecord]:
+    """The records whose scoring id is neither `stored` nor earlier among them; `RepeatedError` as `Store.add`."""
+    known = set(stored)
+    new = []
+    for record in records:
+        key = (record.table, record.scoring_id)
+        if key not in known:
+            known.add(key)
+            new.append(record)
+        elif not ignore_repeated:
+            raise RepeatedError(record.scoring_id)
+    return new
+
+
 class Store(Protocol):
-    """A database of a sandbox. Every method is one transaction, and is called from one thread at a time."""
+    """A database of a sandbox. Every method is one transaction, and is called from one thread at a time.
+
+    What is read is what the store's `Curtain` lets be seen. Every method may raise `UnavailableError`.
+    """
 
     def documents(self) -> Iterable[tuple[DocumentKey, bytes]]:
         """Every document, in the order in which they were first put."""
@@ -119,7 +160,7 @@ class Store(Protocol):
         """Remove documents; ones that are not there are no error."""
 
     def add(self, batch: Batch, *, ignore_repeated: bool) -> int:
-        """Store a batch; returns how many records were new. A scoring id is stored once a table.
+        """Store a batch of one data mart; returns how many records were new. A scoring id is stored once a table.
 
         Raises `RepeatedError`, with nothing stored, where one is repeated and `ignore_repeated` is false.
         """

@@ -50,6 +50,12 @@ class SubscriptionRoutes:
 
     async def put(self, request: Request) -> Response:
         """201, under the id that the client made; 409 where it is there already."""
+        return reply(201, details(*self.create(request, await intake.read_object(request), {})))
+
+    def create(
+        self, request: Request, body: dict[str, Any], monitors: dict[str, dict[str, Any]]
+    ) -> tuple[DataMart, Subscription]:
+        """Make the subscription of the request's path, with what is configured of it; `ApiError` 409 if it is there."""
         mart = self._catalogue.mart(request.path_params["data_mart"])
         binding = mart.binding(request.path_params["binding"])
         subscription_id = request.path_params["subscription"]
@@ -57,10 +63,10 @@ class SubscriptionRoutes:
             message = f"The subscription {subscription_id} is already defined."
             raise ApiError(409, Code.SUBSCRIPTION_EXISTS, message)
         created_at = timestamp(now())
-        parts = _checked(await intake.read_object(request), created_at)
-        subscription = Subscription(subscription_id, binding.id, created_at, created_at, **parts)
-        self._catalogue.save_subscription(mart, subscription)
-        return reply(201, details(mart, subscription))
+        parts = _checked(body, created_at)
+        made = Subscription(subscription_id, binding.id, created_at, created_at, **parts, monitors=monitors)
+        self._catalogue.save_subscription(mart, made)
+        return mart, made
 
     async def list_all(self, request: Request) -> Response:
         """200 with all of the binding."""
@@ -107,6 +113,7 @@ def _checked(body: dict[str, Any], created_at: str) -> dict[str, Any]:
     if not isinstance(deployments, list):
         raise bad_request("deployments must be a list.")
     asset = intake.optional_object(body, "asset")
+    intake.optional_texts(asset, ("name", "url", "asset_type", "created_at"), "asset.")
     defaults = {
         "name": intake.text(asset, "asset_id", "asset."),
         "asset_type": "model",
@@ -122,6 +129,7 @@ def _checked(body: dict[str, Any], created_at: str) -> dict[str, Any]:
 def _deployment(given: object, where: str) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise bad_request(f"{where[:-1]} must be an object.")
+    intake.optional_texts(given, ("name", "url", "deployment_type", "created_at"), where)
     return {"name": intake.text(given, "deployment_id", where), "deployment_type": "online"} | given
 
 

@@ -63,7 +63,6 @@ def _table(names: list[str], rows: list[Row]) -> dict[str, Any]:
 
 def row_cells(row: Row) -> dict[str, Any]:
     """A row's cells by column, the table's own columns first among equals."""
-    names = row.layout.features + row.layout.outputs
-    cells = dict(zip(names, orjson.loads(row.cells), strict=True))
+    cells = dict(zip(row.layout.names, orjson.loads(row.cells), strict=True))
     own = (row.row_id, row.scoring_timestamp, row.deployment_id, row.asset_revision)
     return cells | dict(zip(BASE, own, strict=True)) | {"prediction_probability": row.prediction_probability}
