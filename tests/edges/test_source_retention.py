@@ -226,12 +226,13 @@ def test_in_mid_stream_latest_passes_over_the_rest_and_error_holds_it(log: Log) 
         reader.until(lambda: reader.lost, "the loss")
         assert reader.lost == {0: 30_000 - reader.position()}
         assert log.committed() == {0: 0}, "what was read before may be open still: the worker marks it, once settled"
+    log.produce(30_000, size=100)  # more than can have been fetched before the cut
     log.commit({0: 26_000})
     with log.reader({**ERROR, **SMALL_QUEUE}) as reader:
         reader.until_read(100)
-        log.cut(30_000)
+        log.cut(60_000)
         reader.until(lambda: reader.source.held, "the partition to be held")
-        assert reader.lost == {0: 30_000 - reader.position()}
+        assert reader.lost == {0: 60_000 - reader.position()}
 
 
 @pytest.mark.kafka
