@@ -65,7 +65,7 @@ class Flow:
     @property
     def full(self) -> bool:
         """Whether nothing can be read: no room, or none for any of the partitions."""
-        claims = [claim for claim, _ in self._ledgers.items()]
+        claims = self._ledgers.claims
         return self.room == 0 or (bool(claims) and all(claim in self._crowd.claims for claim in claims))
 
     @property
@@ -171,7 +171,7 @@ class Flow:
         stuck.update(each.claim for each in self._waiting.held())
         mean = max(1, self.open_bytes // max(1, self.open_records))
         room = min(self._policy.records, self._policy.size // mean)  # whichever bound is nearer
-        self._crowd.look(stuck, [claim for claim, _ in self._ledgers.items()], room)
+        self._crowd.look(stuck, self._ledgers.claims, room)
 
     @property
     def parking_full(self) -> bool:

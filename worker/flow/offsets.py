@@ -91,8 +91,10 @@ class Ledgers:
         """Bytes of the records read and not settled."""
         return sum(ledger.size for ledger in self._ledgers.values())
 
-    def __len__(self) -> int:
-        return len(self._ledgers)
+    @property
+    def claims(self) -> Collection[Claim]:
+        """The claims that are held."""
+        return self._ledgers.keys()
 
     def items(self) -> ItemsView[Claim, Ledger]:
         """The claims and their ledgers."""
