@@ -23,7 +23,7 @@ demo: $(VENV)/.run ## run the whole job on this machine: broker, data mart, engi
 test: lint ## lint, then run the tests, on real Apache Kafka where it is to be had
 	@$(BIN)/python -m tests.kafka --fetch
 	@$(BIN)/python -m tests.real_client
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev ## check style and types
 	@$(BIN)/ruff check

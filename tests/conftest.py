@@ -2,7 +2,8 @@
 
 The broker is the first of: the one at `KAFKA_BOOTSTRAP_SERVERS`; Apache Kafka, started here with Java and
 Maven; the embedded one, with the tests marked `kafka` skipped. It starts with the first test that asks for
-it, for the session. With `REQUIRE_REAL_KAFKA=1` a session that does not use a real broker fails.
+it, for the session; where tests run in several processes, each has one of its own. With `REQUIRE_REAL_KAFKA=1` a
+session that does not use a real broker fails.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+import hypothesis
 import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from tests.kafka.broker import Broker, choose
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 NEEDS_REAL: Final = "needs a real Apache Kafka: set KAFKA_BOOTSTRAP_SERVERS or install Java 17 and Maven"
 REQUIRED: Final = os.environ.get("REQUIRE_REAL_KAFKA") == "1"
@@ -36,12 +38,17 @@ class TopicFactory(Protocol):
         """
 
 
-@dataclass
+@dataclass(eq=False)
 class Tally:
-    """The session's broker, and how many tests ran against it."""
+    """The session's broker, and how many tests ran against one, in this process or in those that it started."""
 
     broker: Broker = field(default_factory=choose)
     ran: int = 0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Counts a test that ran against the broker; called where the session is led from."""
+        used = any(name == USED_BROKER for name, _ in report.user_properties)
+        self.ran += used and report.when == "call" and not report.skipped
 
 
 COORDINATOR_SECONDS: Final = 60
@@ -49,11 +56,15 @@ GROUPS: Final = 12
 """Groups that are asked about: enough that each partition of the offsets' topic has one."""
 
 TALLY: Final = pytest.StashKey[Tally]()
+USED_BROKER: Final = "broker"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Chooses the broker, and lets SIGTERM end the session as Ctrl-C does: with the broker stopped."""
+    hypothesis.settings.register_profile("no-deadline", deadline=None)  # how long a test takes is not its claim
+    hypothesis.settings.load_profile("no-deadline")
     config.stash[TALLY] = Tally()
+    config.pluginmanager.register(config.stash[TALLY])
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
@@ -63,27 +74,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "broker" in getattr(item, "fixturenames", ()):
             item.add_marker("broker")
+        if item.get_closest_marker("kafka") or item.get_closest_marker("broker"):
+            item.user_properties.append((USED_BROKER, True))
         if not real and item.get_closest_marker("kafka"):
             item.add_marker(pytest.mark.skip(reason=NEEDS_REAL))
     if REQUIRED and not real:
         raise pytest.UsageError(f"REQUIRE_REAL_KAFKA=1: this run {NEEDS_REAL}")
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Counts the tests that ran against the broker."""
-    report = yield
-    marked = item.get_closest_marker("kafka") or item.get_closest_marker("broker")
-    if report.when == "call" and not report.skipped and marked:
-        item.config.stash[TALLY].ran += 1
-    return report
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fails a session that had to use a real broker and did not."""
+    """Fails a session that had to use a real broker and did not; a part of one is not asked."""
+    if hasattr(session.config, "workerinput"):
+        return
     if REQUIRED and not session.config.stash[TALLY].ran and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

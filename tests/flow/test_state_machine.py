@@ -288,4 +288,4 @@ def _unknown(each: Envelope, asset: str) -> Rejection:
 
 
 TestFlow = FlowMachine.TestCase
-TestFlow.settings = settings(max_examples=300, stateful_step_count=60, deadline=None)
+TestFlow.settings = settings(max_examples=300, stateful_step_count=60)

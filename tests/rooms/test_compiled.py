@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import fastavro
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rooms import fuzz
@@ -44,7 +44,6 @@ def reader(schema: Any) -> Compiled:
 
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=["event", "everything"])
-@settings(deadline=None)
 @given(chance=st.randoms(use_true_random=False), odd=st.sampled_from([0, 0.01]))
 def test_a_message_and_its_broken_ones_are_read_as_fastavro_reads_them(
     subject: fuzz.Subject, chance: Random, odd: float
