@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 import tenacity
 
 from worker.edges.cluster import describe
-from worker.edges.courier import Courier
+from worker.edges.courier import Courier, DataSets
 from worker.edges.deadletter import DeadLetters
 from worker.edges.directory import DirectoryKeeper
+from worker.edges.following import Pace
 from worker.edges.schemas import load_schemas
 from worker.edges.snapshot import Snapshot
 from worker.edges.source import KafkaSource
@@ -30,10 +31,13 @@ from worker.run import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from worker.config import Settings
+    from worker.config import Mart, Settings
 
 FIRST_WAIT = 0.25
 """Seconds that the first retry waits at most; the next up to twice as long, and so on."""
+
+FIRST_LOOK, LONGEST_LOOK = 0.1, 5.0
+"""Seconds before the first look at a request of v2, at most, and before any."""
 
 BREAKER_FAILURES = 5
 """Failures in a row, without one success, that are an outage."""
@@ -50,7 +54,7 @@ def compose(settings: Settings, clock: Callable[[], float]) -> Worker:
     cluster = describe(kafka, kafka.topics)
     cluster.require(kafka.topics)
     flow, tokens = Flow(flow_policy(settings)), token_source(mart)
-    snapshot = Snapshot(mart.snapshot, f"{mart.url} {mart.data_mart_id}") if mart.snapshot else None
+    keeper = DirectoryKeeper(MartClient(mart, tokens), mart.refresh_seconds, clock, _snapshot(mart))
     group_stop = GroupStop(flow, StopNote(kafka, clock))
     group_stop.read_now()
     return Worker(
@@ -61,14 +65,26 @@ def compose(settings: Settings, clock: Callable[[], float]) -> Worker:
             settings.limits.record_bytes,
         ),
         flow=flow,
-        courier=Courier(mart, tokens, settings.delivery.in_flight),
+        courier=Courier(mart, tokens, settings.delivery.in_flight, _data_sets(settings, keeper)),
         letters=DeadLetters(kafka, settings.dead_letter_topic),
-        keeper=DirectoryKeeper(MartClient(mart, tokens), mart.refresh_seconds, clock, snapshot),
+        keeper=keeper,
         group_stop=group_stop,
         token_fetches=lambda: tokens.fetches if isinstance(tokens, FetchedToken) else 0,
         drain=settings.delivery.drain_seconds,
         clock=clock,
     )
+
+
+def _snapshot(mart: Mart) -> Snapshot | None:
+    of = f"{mart.url} {mart.data_mart_id}" + (f" {mart.api}" if mart.api != "v1" else "")
+    return Snapshot(mart.snapshot, of) if mart.snapshot else None
+
+
+def _data_sets(settings: Settings, keeper: DirectoryKeeper) -> DataSets | None:
+    if settings.mart.api == "v1":
+        return None
+    looks = full_jitter(FIRST_LOOK, LONGEST_LOOK)
+    return DataSets(keeper.data_set, Pace(looks, settings.delivery.retry_after_max_seconds))
 
 
 def flow_policy(settings: Settings) -> FlowPolicy:
@@ -82,11 +98,10 @@ def flow_policy(settings: Settings) -> FlowPolicy:
         wait=wait,
         records=limits.records,
         size=limits.bytes,
-        parked=max(1, limits.records // 2),
         in_flight=delivery.in_flight,
         attempts=delivery.attempts,
         retry_after=delivery.retry_after_max_seconds,
-        by_subscription=batch.group_by == "subscription",
+        by_subscription=settings.by_subscription,
     )
 
 

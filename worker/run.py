@@ -116,7 +116,7 @@ class Worker:
             now = self._clock()
             self._flow.admit(passed.rows, passed.rejected, now)
             self._flow.park(passed.unknown, now)
-            if self._flow.parking_full:
+            if self._flow.crowding:
                 self._flow.make_room()
                 self._source.hold(self._flow.crowded)
             self._report(passed.rejected)

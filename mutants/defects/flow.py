@@ -125,8 +125,8 @@ MUTANTS: Final = (
         "parked-records-are-forgotten",
         "a new directory lets the records that came after its fetch began vanish",
         "worker/flow/waiting.py",
-        "        self._parked = deque(parked for parked in self._parked if parked.since > begun)\n",
-        "        self._parked.clear()\n",
+        "                self._of[claim] += 1\n                self._parked.append(each)\n",
+        "                self._of[claim] += 1\n",
         (
             "tests/flow/test_waiting.py::test_a_fetch_takes_those_that_came_before_it_began_and_leaves_the_others",
             "tests/flow/test_flow.py::test_parked_records_are_given_back_only_by_a_fetch_begun_after_they_came",
@@ -136,10 +136,17 @@ MUTANTS: Final = (
         "an-old-directory-is-believed",
         "a record is rejected by a directory that was fetched before it came",
         "worker/flow/waiting.py",
-        "        ready = [parked.rejection for parked in self._parked if parked.since <= begun]\n"
-        "        self._parked = deque(parked for parked in self._parked if parked.since > begun)\n",
-        "        ready = [parked.rejection for parked in self._parked]\n        self._parked.clear()\n",
+        "            if each.since <= begun or (fresh and self._of[claim] >= few):\n",
+        "            if each.since <= begun or fresh or rejection.wanted is None:\n",
         ("tests/flow/test_gone.py::test_only_a_directory_begun_after_the_404_is_new",),
+    ),
+    Mutant(
+        "a-404-is-answered-by-an-older-directory",
+        "a record of a subscription that is gone is judged by a directory older than its 404",
+        "worker/flow/waiting.py",
+        "            fresh = rejection.wanted is not None and each.since <= begun + FRESH\n",
+        "            fresh = each.since <= begun + FRESH\n",
+        ("tests/flow/test_waiting.py::test_what_came_while_a_directory_was_fetched_is_answered_by_it_where_many_wait",),
     ),
     Mutant(
         "isolation-loses-what-waits",
@@ -164,6 +171,14 @@ MUTANTS: Final = (
         "        if probe:\n            self._probing = False\n",
         "        del probe\n",
         ("tests/flow/test_flow.py::test_an_outage_dead_letters_nothing_and_probes_one_at_a_time",),
+    ),
+    Mutant(
+        "letters-crowd-out-all-partitions",
+        "refused records that wait for the dead-letter topic take all room, and nothing is read of any partition",
+        FLOW,
+        "        stuck.update(each.claim for each in self._letters.held())\n",
+        "",
+        ("tests/flow/test_crowd.py::test_letters_in_flight_and_those_that_the_guard_keeps_back_crowd_too",),
     ),
     Mutant(
         "a-crowded-partition-stays-paused",

@@ -57,8 +57,8 @@ MUTANTS: Final = (
         "a-letter-counts-when-it-is-produced",
         "a refused record is settled before the dead-letter topic has it, or though it never gets it",
         LETTERS,
-        "        self._produce(letter, _FULL)\n",
-        "        self._produce(letter, _FULL)\n        self._outcomes.append(Lettered(letter, None))\n",
+        "        self._produce(letter, _BATCHED)\n",
+        "        self._produce(letter, _BATCHED)\n        self._outcomes.append(Lettered(letter, None))\n",
         (
             f"{LETTER_TESTS}::test_letters_without_a_broker_do_not_hold_up_the_loop",
             f"{LETTER_TESTS}::test_a_topic_that_is_not_there_fails_each_letter_is_asked_for_once_a_second_and_then_takes_them",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from dataclasses import replace
@@ -202,6 +203,21 @@ def test_many_small_letters_to_a_topic_of_small_messages_are_written_with_their_
         letters.send(letter(os.urandom(1000), offset=offset))
     assert {each.error for each in outcomes(letters, 100)} == {None}
     assert {told(each).get(f"{KIP}message") for each in read(broker, topic, 100)} == {REFUSAL.detail}
+
+
+@pytest.mark.kafka
+def test_many_letters_are_written_in_few_requests(broker: Broker, make_topic: TopicFactory) -> None:
+    """One by one, a storm's take as many round trips as it has records, and its partitions wait for them."""
+    topic, told_of, count = make_topic(partitions=1), [""], 3000
+    overrides = {"statistics.interval.ms": 100, "stats_cb": told_of.append}
+    letters = DeadLetters(Kafka(bootstrap_servers=broker.bootstrap, group_id="g"), lambda _: topic, overrides)
+    for offset in range(count):
+        letters.send(letter(offset=offset))
+    assert [each.error for each in outcomes(letters, count)] == [None] * count
+    outcomes(letters, 1, seconds=0.5)  # the statistics of the last of them
+    requests = sum(each["req"]["Produce"] for each in json.loads(told_of[-1])["brokers"].values())
+    assert 1 <= requests < count // 10
+    letters.close()
 
 
 @pytest.mark.kafka

@@ -45,7 +45,6 @@ def policy(
         wait=wait,
         records=records,
         size=1_000_000,
-        parked=max(1, records // 2),
         in_flight=in_flight,
         attempts=attempts,
         retry_after=60,

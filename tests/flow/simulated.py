@@ -46,7 +46,6 @@ def shipped(chance: random.Random, *, records: int = 20_000, by_subscription: bo
         wait=wait,
         records=records,
         size=64 * 2**20,
-        parked=records // 2,
         in_flight=6,
         attempts=8,
         retry_after=300,

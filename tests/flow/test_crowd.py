@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.flow.build import policy
+from tests.flow.build import envelope, policy, rejection
 from tests.flow.mart import ACCEPT, CLAIM, FAIL, HALT, OTHER, Mart
 from worker.flow.crowd import Crowd
+from worker.flow.flood import Stop
 from worker.flow.flow import Flow
-from worker.model import Claim
+from worker.model import Claim, Disposition
 
 CLAIMS = [Claim("t", number) for number in range(4)]
 
@@ -132,3 +134,70 @@ def test_slow_posts_pause_nothing() -> None:
         mart.flow.look(float(second))
     assert set(mart.flow.crowded) == set()
     assert Counter(mart.flow.held_up) == Counter()
+
+
+# --- letters ----------------------------------------------------------------------------------------------------------
+
+
+def test_refused_records_that_are_not_yet_written_pause_their_partition_and_the_other_flows_with_half_of_the_room() -> (
+    None
+):
+    mart = two()
+    mart.letters_fail = True
+    mart.read_bad(*range(24))
+    mart.turn(ACCEPT)
+    mart.flow.make_room()
+    assert set(mart.flow.crowded) == set()
+    mart.read_bad(24)
+    mart.flow.make_room()
+    assert set(mart.flow.crowded) == {CLAIM}
+    mart.read(*range(100, 150), claim=OTHER)
+    for _ in range(10):
+        mart.turn(ACCEPT)
+    assert mart.stored.total() == 50
+    mart.letters_fail = False
+    mart.turn(ACCEPT, seconds=60)
+    mart.flow.make_room()
+    assert set(mart.flow.crowded) == set()
+
+
+def test_letters_in_flight_and_those_that_the_guard_keeps_back_crowd_too() -> None:
+    mart = two()
+    mart.read_bad(*range(20))
+    started = mart.flow.due(1.0)
+    assert len(started) == 20
+    mart.flow.halt(Stop("x/y", 1, 2))
+    mart.read_bad(*range(20, 25))
+    mart.flow.make_room()
+    assert set(mart.flow.crowded) == {CLAIM}
+    assert not mart.flow.crowding
+
+
+def test_parked_records_and_letters_together_are_looked_at_once_they_are_half_of_the_room() -> None:
+    mart = two()
+    mart.read_bad(*range(25))
+    begun = mart.flow.begin([envelope(OTHER, offset) for offset in range(25)])
+    mart.flow.park([rejection(each) for each in begun[:24]], mart.now)
+    assert not mart.flow.crowding
+    mart.flow.park([rejection(begun[24])], mart.now)
+    assert mart.flow.crowding
+    mart.flow.make_room()
+    assert set(mart.flow.crowded) == {CLAIM, OTHER}
+    mart.turn(ACCEPT)
+    assert not mart.flow.crowding
+
+
+@pytest.mark.parametrize("partitions", [1, 2, 5])
+def test_what_waits_for_a_newer_directory_after_a_no_never_pauses_its_partition(partitions: int) -> None:
+    """A storm's partition is read on while the letters are written."""
+    mart = Mart(Flow(policy(records=200)))
+    mart.flow.assign([Claim("t", 100 + number) for number in range(partitions - 1)])
+    storm = replace(rejection(envelope(CLAIM, 0), Disposition.UNKNOWN_ASSET, "unknown-asset"), wanted=(None, "a", None))
+    mart.flow.still_unknown([storm], mart.now)
+    for first in range(0, 300, 10):
+        begun = mart.flow.begin([envelope(CLAIM, offset) for offset in range(first, first + 10)])
+        mart.flow.park([replace(storm, envelope=each) for each in begun], mart.now)
+        mart.turn(ACCEPT, seconds=0.1)
+        mart.flow.make_room()
+        assert set(mart.flow.crowded) == set()
+    assert len(mart.letters) == 300 - 200 // 2 // partitions // 4

@@ -206,7 +206,7 @@ def test_a_full_parking_lot_stops_reading_the_partitions_that_filled_it_and_no_o
     other = Claim("t", 1)
     flow.assign([CLAIM, other])
     flow.park([rejection(each) for each in flow.begin([envelope(CLAIM, n) for n in range(10)])], 0.0)
-    assert flow.parking_full
+    assert flow.crowding
     flow.make_room()
     assert flow.crowded == {CLAIM}
     assert flow.room == 10

@@ -110,7 +110,7 @@ def _drained(stage: Stage, worker: WorkerProcess, count: int) -> None:
 @pytest.mark.kafka
 @pytest.mark.timeout(600)
 def test_a_storm_of_an_unknown_asset_is_dead_lettered_with_few_fetches_while_others_flow(stage: Stage) -> None:
-    """The good events on the partition apart are held to a quarter of their rate at least; what it was is printed."""
+    """The good events on the partition apart are held to four fifths of their rate; what it was is printed."""
     subscriptions = (stage.seeded["custom"].subscription_id, stage.subscribe("custom", "among"))
     fetches = Fetches(stage.sandbox)
     good = PACED * PACED_SECONDS
@@ -141,7 +141,7 @@ def test_a_storm_of_an_unknown_asset_is_dead_lettered_with_few_fetches_while_oth
     allowed = (took + 2) // INTERVAL + 1
     assert 1 <= asked <= allowed
     assert 1 <= counted <= allowed
-    assert stormy[0].rate > calm[0].rate / 4
+    assert stormy[0].rate >= calm[0].rate * 0.8
 
 
 @pytest.mark.kafka

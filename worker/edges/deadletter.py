@@ -33,11 +33,14 @@ LOOKUP_INTERVAL = 1.0
 SILENCE_INTERVAL = 2.0
 """Seconds after a look-up that no broker answered in which none is tried, of any topic."""
 
+_ALONE: dict[str, Any] = {"batch.num.messages": 1, "linger.ms": 0}
+"""For letters of a batch that was too large: one by one, so that what is too large is one letter."""
+
 MESSAGE_BYTES = 1_000_000_000
 """Largest letter as far as the producer minds: the broker knows its limit, and says so."""
 
 _TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE)
-_FULL, _SLIM, _BARE = range(3)
+_BATCHED, _FULL, _SLIM, _BARE = range(4)
 _LENGTHS = 6
 """Bytes that the lengths of a header's name and value take at most."""
 
@@ -52,8 +55,8 @@ def producer_settings(kafka: Kafka) -> dict[str, Any]:
         "acks": "all",
         "message.max.bytes": MESSAGE_BYTES,
         "compression.type": "zstd",  # a record that came compressed may be too large without
-        "batch.num.messages": 1,  # a batch that is too large must be one record that is too large
-        "linger.ms": 0,
+        "batch.size": 100_000,  # far less than a topic takes, and enough to write thousands a second
+        "linger.ms": 5,
         "message.timeout.ms": 15_000,  # then it is told, and tried again: the default would be silent for five minutes
         **kafka.producer,
     }
@@ -79,7 +82,9 @@ class DeadLetters:
         overrides: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._producer = client(Producer, {**producer_settings(kafka), **(overrides or {})})
+        self._settings = {**producer_settings(kafka), **(overrides or {})}
+        self._producer = client(Producer, self._settings)
+        self._alone: Producer | None = None
         self._topic_of = topic_of
         self._group = kafka.group_id
         self._clock = clock
@@ -90,11 +95,13 @@ class DeadLetters:
 
     def send(self, letter: Letter) -> None:
         """Begin to write a letter; its outcome will come out of `collect`."""
-        self._produce(letter, _FULL)
+        self._produce(letter, _BATCHED)
 
     def collect(self, timeout: float = 0) -> list[Lettered]:
         """Let delivery reports in, and return the outcomes that are known."""
-        self._producer.poll(timeout)
+        for producer in self._producers():
+            producer.poll(timeout)
+            timeout = 0
         while self._smaller:
             self._produce(*self._smaller.popleft())
         outcomes = list(self._outcomes)
@@ -103,14 +110,26 @@ class DeadLetters:
 
     def close(self) -> None:
         """Drop what is not written: its offsets are not committed, so it will be read again."""
-        self._producer.purge()
-        self._producer.flush(1)
+        for producer in self._producers():
+            producer.purge()
+            producer.flush(1)
+
+    def _producers(self) -> list[Producer]:
+        return [self._producer, self._alone] if self._alone is not None else [self._producer]
+
+    def _producer_at(self, level: int) -> Producer:
+        """The one that batches; a second one, once it is needed, for letters that have to go alone."""
+        if level == _BATCHED:
+            return self._producer
+        if self._alone is None:
+            self._alone = client(Producer, {**self._settings, **_ALONE})
+        return self._alone
 
     def _produce(self, letter: Letter, level: int) -> None:
         envelope = letter.rejection.envelope
         topic = self._topic_of(envelope.claim.topic)
         try:
-            self._producer.produce(
+            self._producer_at(level).produce(
                 topic,
                 value=envelope.value,
                 key=envelope.key,
@@ -125,7 +144,7 @@ class DeadLetters:
             self._reported(letter, level, error.args[0])
 
     def _reported(self, letter: Letter, level: int, error: KafkaError | None) -> None:
-        """A record that its headers made too large is written again with fewer: never cut, never dropped.
+        """What is too large is written again: alone, and then with fewer headers, but never cut, never dropped.
 
         But not from here: this runs inside `poll`, and a look-up of the topic from inside it aborts the process.
         """
@@ -172,7 +191,7 @@ class DeadLetters:
 
 
 def _headers(rejection: Rejection, group: str, level: int) -> Headers:
-    """The record's own headers, then ours: all that explain (full), only the place and the code (slim), none (bare).
+    """The record's own headers, then ours: all that explain, only the place and the code (slim), none (bare).
 
     A record that was redriven keeps the place it first had: its scoring id is derived from it.
     """
@@ -192,7 +211,7 @@ def _headers(rejection: Rejection, group: str, level: int) -> Headers:
         (f"{KIP}disposition", str(refusal.disposition)),
         (f"{OWN}error.code", refusal.code),
     ]
-    return kept + slim + (_explanation(rejection, group) if level == _FULL else [])
+    return kept + slim + (_explanation(rejection, group) if level < _SLIM else [])
 
 
 def added_bytes(topic: str, group: str) -> int:

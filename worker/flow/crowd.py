@@ -1,4 +1,4 @@
-"""Which partitions are not read for a while, because records that cannot be delivered now crowd out the others."""
+"""Which partitions are not read for a while, because records that cannot be settled now crowd out the others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Crowd:
-    """Partitions full of records of subscriptions that fail, or that the directory does not know yet.
+    """Partitions full of records of subscriptions that fail, or not known yet, or not yet in the dead-letter topic.
 
     Each partition may have its share of half of all room so filled; the other half stays for what flows. Nothing else
     counts: a slow endpoint is no reason to pause a partition, for it costs the prefetch.
@@ -22,11 +22,16 @@ class Crowd:
         """The claims that are not to be read now."""
 
     def look(self, stuck: Mapping[Claim, int], claims: Collection[Claim], room: int) -> None:
-        """Decide anew, by the records of each claim that cannot be delivered now; once a second is often enough.
+        """Decide anew, by the records of each claim that cannot be settled now; once a second is often enough.
 
         `room`: how many records may be open in all.
         """
-        share = max(1, room // 2 // max(1, len(claims)))
+        share = share_of(room, len(claims))
         full = {claim for claim in claims if stuck.get(claim, 0) >= share}
         still = {claim for claim in self.claims if claim in claims and stuck.get(claim, 0) > share // 2}
         self.claims = full | still
+
+
+def share_of(room: int, claims: int) -> int:
+    """Records of each claim that may wait and not be settled: together they take half of the room."""
+    return max(1, room // 2 // max(1, claims))

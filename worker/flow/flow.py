@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from worker.flow.account import Account
-from worker.flow.crowd import Crowd
+from worker.flow.crowd import Crowd, share_of
 from worker.flow.flood import FloodGuard, Stop
 from worker.flow.heads import Heads
 from worker.flow.invariant import passed_over
@@ -32,7 +32,7 @@ class Flow:
 
     def __init__(self, policy: FlowPolicy) -> None:
         self._policy = policy
-        self._waiting = Waiting(policy.parked)
+        self._waiting = Waiting()
         self._stopping = False
         self.account = Account()
         self._guard = FloodGuard(policy.flood)
@@ -80,8 +80,8 @@ class Flow:
 
     @property
     def in_flight(self) -> int:
-        """Posts and letters whose outcome is awaited."""
-        return self._posting.in_flight + self._letters.in_flight
+        """Posts, followed ones too, and letters whose outcome is awaited."""
+        return self._posting.in_flight + self._posting.followed + self._letters.in_flight
 
     @property
     def letter_error(self) -> str | None:
@@ -163,20 +163,31 @@ class Flow:
             self.account.notice("partition.held_up", **place, offset=head.offset, behind=head.behind, reason=reason)
         for claim in gone:
             self.account.notice("partition.moved_on", topic=claim.topic, partition=claim.partition)
+        self._posting.look(now)
         self.make_room()
 
     def make_room(self) -> None:
-        """Decide which partitions are not to be read for now; at once when `parking_full`, else now and then."""
+        """Decide which partitions are not to be read for now; at once when `crowding`, else now and then."""
         stuck = self._posting.shut_in()
         stuck.update(each.claim for each in self._waiting.held())
-        mean = max(1, self.open_bytes // max(1, self.open_records))
-        room = min(self._policy.records, self._policy.size // mean)  # whichever bound is nearer
-        self._crowd.look(stuck, self._ledgers.claims, room)
+        stuck.update(each.claim for each in self._letters.held())
+        self._crowd.look(stuck, self._ledgers.claims, self._most)
 
     @property
-    def parking_full(self) -> bool:
-        """Whether as many wait for the directory as should: partitions that they come from are not to be read."""
-        return self._waiting.full
+    def crowding(self) -> bool:
+        """Whether as many wait for the directory or the dead-letter topic as should: where from is not to be read."""
+        return len(self._waiting) + len(self._letters) >= self._most // 2
+
+    @property
+    def _most(self) -> int:
+        """How many records may be open in all: whichever bound is nearer."""
+        mean = max(1, self.open_bytes // max(1, self.open_records))
+        return min(self._policy.records, self._policy.size // mean)
+
+    @property
+    def _few(self) -> int:
+        """Records of each claim that wait for a newer directory, though the last one has just answered."""
+        return max(1, share_of(self._most, len(self._ledgers.claims)) // 4)
 
     @property
     def crowded(self) -> Collection[Claim]:
@@ -217,8 +228,9 @@ class Flow:
 
     def park(self, rejections: Iterable[Rejection], now: float) -> None:
         """Let records wait whose target the directory does not know yet, or no longer."""
+        few = self._few
         for each in rejections:
-            if each.envelope.claim in self._ledgers and not self._waiting.add(each, now):
+            if each.envelope.claim in self._ledgers and not self._waiting.add(each, now, few):
                 self._letters.add(each)
 
     @property
@@ -227,8 +239,8 @@ class Flow:
         return len(self._waiting) > 0
 
     def unpark(self, begun: float) -> list[Rejection]:
-        """Remove and return what has waited since before `begun`, when the fetch that has now ended began."""
-        return self._waiting.take(begun)
+        """Remove and return what the directory answers whose fetch began at `begun` and has now ended."""
+        return self._waiting.take(begun, self._few)
 
     def still_unknown(self, rejections: Iterable[Rejection], begun: float) -> None:
         """Remember what the directory whose fetch began at `begun` does not know either."""

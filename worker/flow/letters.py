@@ -66,6 +66,9 @@ class Letters:
         self._waiting = deque(each for each in self._waiting if each.rejection.envelope.claim not in claims)
         self._kept_back = deque(each for each in self._kept_back if each.envelope.claim not in claims)
 
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._started) + len(self._kept_back)
+
     @property
     def in_flight(self) -> int:
         """Letters whose outcome is awaited."""

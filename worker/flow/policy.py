@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 class FlowPolicy:
     """How much may be open, and how long to insist.
 
-    `records` and `size` (bytes as read) bound what is read and not settled, `parked` how many of those may wait for
-    the directory; `in_flight` bounds the posts. `attempts` is how often one record may fail while others pass before
-    it is dead-lettered; half as often, and a batch is split. `wait(n)` is the time in seconds before the n-th retry;
-    `retry_after` caps what an endpoint may ask for.
+    `records` and `size` (bytes as read) bound what is read and not settled; `in_flight` bounds the posts. `attempts`
+    is how often one record may fail while others pass before it is dead-lettered; half as often, and a batch is split.
+    `wait(n)` is the time in seconds before the n-th retry; `retry_after` caps what an endpoint may ask for.
     """
 
     batch: BatchPolicy
@@ -29,7 +28,6 @@ class FlowPolicy:
     wait: Callable[[int], float]
     records: int
     size: int
-    parked: int
     in_flight: int
     attempts: int
     retry_after: float

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,39 +24,48 @@ class _Parked:
 class Waiting:
     """Holds rejections until a directory has been fetched that was begun after they came.
 
-    Where half of the room is taken, what the last directory has just been asked for in vain does not wait again: a
+    Of a claim that has `few` waiting, what the last directory has just been asked for in vain does not wait again: a
     storm of events for one unknown asset must not stop the others.
     """
 
-    def __init__(self, room: int) -> None:
-        self._room = room
+    def __init__(self) -> None:
         self._parked: deque[_Parked] = deque()
+        self._of: Counter[Claim] = Counter()
         self._unknown: frozenset[Wanted] = frozenset()
         self._asked = float("-inf")
 
     def __len__(self) -> int:
         return len(self._parked)
 
-    @property
-    def full(self) -> bool:
-        """Whether no more can wait."""
-        return len(self._parked) >= self._room
-
     def held(self) -> Iterator[Envelope]:
         """The records that wait."""
         return (each.rejection.envelope for each in self._parked)
 
-    def add(self, rejection: Rejection, now: float) -> bool:
+    def add(self, rejection: Rejection, now: float, few: int) -> bool:
         """Let a rejection wait; False if it need not, for the answer is known."""
-        if len(self._parked) * 2 >= self._room and rejection.wanted in self._unknown and now - self._asked <= FRESH:
+        claim = rejection.envelope.claim
+        if self._of[claim] >= few and rejection.wanted in self._unknown and now - self._asked <= FRESH:
             return False
+        self._of[claim] += 1
         self._parked.append(_Parked(rejection, now))
         return True
 
-    def take(self, begun: float) -> list[Rejection]:
-        """Remove and return what has waited since before `begun`, when the fetch that has now ended began."""
-        ready = [parked.rejection for parked in self._parked if parked.since <= begun]
-        self._parked = deque(parked for parked in self._parked if parked.since > begun)
+    def take(self, begun: float, few: int) -> list[Rejection]:
+        """Remove and return what the directory answers whose fetch began at `begun` and has now ended.
+
+        That is all that came before it began; and of what came while it was fetched, all but `few` of each claim,
+        save what the data mart itself did not know: only a newer directory answers that.
+        """
+        parked, self._parked, self._of = self._parked, deque(), Counter()
+        ready: list[Rejection] = []
+        for each in parked:
+            rejection, claim = each.rejection, each.rejection.envelope.claim
+            fresh = rejection.wanted is not None and each.since <= begun + FRESH
+            if each.since <= begun or (fresh and self._of[claim] >= few):
+                ready.append(rejection)
+            else:
+                self._of[claim] += 1
+                self._parked.append(each)
         return ready
 
     def unknown(self, wanted: Iterable[Wanted | None], begun: float) -> None:
@@ -67,3 +76,5 @@ class Waiting:
     def drop(self, claims: Collection[Claim]) -> None:
         """Forget what waits for claims that are gone."""
         self._parked = deque(each for each in self._parked if each.rejection.envelope.claim not in claims)
+        for claim in claims:
+            del self._of[claim]
