@@ -52,6 +52,7 @@ lock: $(VENV)/.made ## lock the dependencies anew, with hashes (ARGS=--upgrade: 
 	$(UV_COMPILE) $(ARGS) --extra sandbox -o requirements/run.txt pyproject.toml requirements/build.in
 	$(UV_COMPILE) $(ARGS) --all-extras -c requirements/run.txt -o requirements/dev.txt pyproject.toml requirements/build.in
 	$(UV_COMPILE) $(ARGS) --no-emit-package h5py -o requirements/real-client.txt requirements/real-client.in
+	$(UV_COMPILE) $(ARGS) -o requirements/real-client-v2.txt requirements/real-client-v2.in
 
 clean: ## remove all that was made here: the environment, the fetched broker, caches
 	@rm -rf $(VENV) .kafka .openscale-client dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -26,6 +26,7 @@ from worker.sandbox.serve import RunningSandbox, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 REQUIRED: Final = os.environ.get("REQUIRE_REAL_CLIENT") == "1"
 AT_ONCE: Final = 4
@@ -72,14 +73,25 @@ class Places:
 @pytest.fixture(scope="session")
 def drive() -> Iterator[Drivers]:
     """Carries out plans with IBM's client (see `drive.py`)."""
+    with Drivers(python_of(install.V1), AT_ONCE) as drivers:
+        yield drivers
+
+
+@pytest.fixture(scope="session")
+def drive_v2() -> Iterator[Drivers]:
+    """Carries out plans with the SDK of v2 (see `drive_v2.py`)."""
+    with Drivers(python_of(install.V2), AT_ONCE) as drivers:
+        yield drivers
+
+
+def python_of(client: install.Client) -> Path:
+    """The Python that has a client; skips, or fails where it must be had, where it cannot be."""
     try:
-        python = install.make()
+        return install.make(client)
     except install.InstallError as error:
         if REQUIRED:
             pytest.fail(f"REQUIRE_REAL_CLIENT=1: {error}")
         pytest.skip(f"needs IBM's client: {error}")
-    with Drivers(python, AT_ONCE) as drivers:
-        yield drivers
 
 
 @pytest.fixture(scope="session")

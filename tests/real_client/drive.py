@@ -218,7 +218,12 @@ def store_and_read(plan: Plan, steps: Steps) -> None:
     steps("table printed", logging.show_table)
 
 
-WAYS: Final = {"whole": whole, "bound": bound, "refused": refused, "rows": store_and_read}
+def v2(plan: Plan, steps: Steps) -> None:
+    """All of `drive_v2.py`, which needs the other client."""
+    importlib.import_module("drive_v2").whole(plan, steps)
+
+
+WAYS: Final = {"v2": v2, "whole": whole, "bound": bound, "refused": refused, "rows": store_and_read}
 
 
 def main() -> None:

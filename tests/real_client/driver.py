@@ -79,6 +79,11 @@ class Drivers:
     def __call__(self, plan: dict[str, Any]) -> Steps:
         """Carry out a plan; waits for a process where all are taken."""
         driver = self._free.get() or self._all.enter_context(Driver(self._python))
-        steps = driver.carry_out(plan)
+        try:
+            steps = driver.carry_out(plan)
+        except BaseException:
+            # its process has ended; whoever waits for one is to have another
+            self._free.put(None)
+            raise
         self._free.put(driver)
         return steps

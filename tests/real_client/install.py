@@ -1,4 +1,4 @@
-"""Makes IBM's own client an environment of its own, `.openscale-client/`, once for a state of its lock file."""
+"""Makes each of IBM's clients an environment of its own, `.openscale-client…/`, once for a state of its lock file."""
 
 from __future__ import annotations
 
@@ -7,52 +7,70 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).parents[2]
-HOME: Final = ROOT / ".openscale-client"
-LOCK: Final = ROOT / "requirements" / "real-client.txt"
-PYTHON: Final = HOME / "bin" / "python"
 INSTALL_SECONDS: Final = 240
+
+
+class Client(NamedTuple):
+    """A client: where its environment is, and the lock file of what is in it."""
+
+    home: Path
+    lock: Path
+
+    @property
+    def python(self) -> Path:
+        """The environment's Python."""
+        return self.home / "bin" / "python"
+
+    @property
+    def stamp(self) -> Path:
+        """What tells that the environment is whole, and for what it was made."""
+        return self.home / "made-for"
+
+
+V1: Final = Client(ROOT / ".openscale-client", ROOT / "requirements" / "real-client.txt")
+# within the other, which is ignored and cleaned up: it goes with it, and is made again
+V2: Final = Client(V1.home / "v2", ROOT / "requirements" / "real-client-v2.txt")
 
 
 class InstallError(RuntimeError):
     """IBM's client cannot be had here; the message says why."""
 
 
-def made() -> bool:
+def made(client: Client = V1) -> bool:
     """Whether the environment is there, with this Python and what the lock file of today asks for."""
-    stamp = HOME / "made-for"
-    return stamp.is_file() and stamp.read_text("utf-8") == _wanted()
+    return client.stamp.is_file() and client.stamp.read_text("utf-8") == _wanted(client)
 
 
-def make() -> Path:
+def make(client: Client = V1) -> Path:
     """The environment's Python; made unless it is there. Raises `InstallError`."""
-    if not made():
-        shutil.rmtree(HOME, ignore_errors=True)
-        _create()
-        _install()
-        (HOME / "made-for").write_text(_wanted(), "utf-8")
-    return PYTHON
+    if not made(client):
+        shutil.rmtree(client.home, ignore_errors=True)
+        _create(client)
+        _install(client)
+        client.stamp.write_text(_wanted(client), "utf-8")
+    return client.python
 
 
-def _wanted() -> str:
-    return f"{sys.version}\n{LOCK.read_text('utf-8')}"
+def _wanted(client: Client) -> str:
+    return f"{sys.version}\n{client.lock.read_text('utf-8')}"
 
 
-def _create() -> None:
+def _create(client: Client) -> None:
     try:
-        venv.create(HOME, with_pip=True)
+        venv.create(client.home, with_pip=True)
     except (OSError, subprocess.CalledProcessError) as failed:
-        raise InstallError(f"no environment can be made in {HOME.name}: {type(failed).__name__}") from failed
+        raise InstallError(f"no environment can be made in {client.home.name}: {type(failed).__name__}") from failed
 
 
-def _install() -> None:
-    """Exactly what is locked: the client's own dependencies ask for more than it needs here."""
-    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+def _install(client: Client) -> None:
+    """Exactly what is locked: a client's own dependencies ask for more than it needs here."""
+    pip = [str(client.python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
     try:
         subprocess.run(
-            [*pip, "--no-deps", "--require-hashes", "--requirement", str(LOCK)],
+            [*pip, "--no-deps", "--require-hashes", "--requirement", str(client.lock)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -61,6 +79,6 @@ def _install() -> None:
             text=True,
         )
     except subprocess.CalledProcessError as failed:
-        raise InstallError(f"pip could not install {LOCK.name}:\n{failed.stdout[-2000:]}") from failed
+        raise InstallError(f"pip could not install {client.lock.name}:\n{failed.stdout[-2000:]}") from failed
     except subprocess.TimeoutExpired as slow:
-        raise InstallError(f"pip did not install {LOCK.name} in {INSTALL_SECONDS} s") from slow
+        raise InstallError(f"pip did not install {client.lock.name} in {INSTALL_SECONDS} s") from slow

@@ -15,6 +15,7 @@ from worker.sandbox.openapi_calls import CALLS
 from worker.sandbox.options import Options
 from worker.sandbox.seed import DATA_MART_ID, planned
 from worker.sandbox.serve import running
+from worker.sandbox.v2.data_sets import id_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,10 @@ SEEDED: Final = {
     "data_mart": DATA_MART_ID,
     "binding": CUSTOM.binding_id,
     "subscription": CUSTOM.subscription_id,
+    "instance": DATA_MART_ID,
+    "service_provider": CUSTOM.binding_id,
+    "data_set": id_of(DATA_MART_ID, CUSTOM.subscription_id),
+    "monitor_definition": "performance",
 }
 CHECKS: Final = (
     schemathesis.checks.not_a_server_error,
@@ -61,13 +66,17 @@ def aim(case: Any) -> None:
     """Put ids of what is there into a case, so that it gets further; a new subscription keeps its own."""
     own = {"subscription"} if case.method == "PUT" and case.path.endswith(("{subscription}", "/file")) else set()
     case.path_parameters = {
-        name: given if name in own else SEEDED[name] for name, given in case.path_parameters.items()
+        name: given if name in own else SEEDED.get(name, given) for name, given in case.path_parameters.items()
     }
     if "subscription_id" in (case.query or {}):
         case.query["subscription_id"] = CUSTOM.subscription_id
     if case.path == payloads.PATH and isinstance(case.body, list):
         ids = {"binding_id": CUSTOM.binding_id, "subscription_id": CUSTOM.subscription_id}
         case.body = [item | ids if isinstance(item, dict) else item for item in case.body]
+    if isinstance(case.body, dict) and "service_provider_id" in case.body:
+        case.body["service_provider_id"] = CUSTOM.binding_id
+    if isinstance(case.body, dict) and isinstance(case.body.get("target"), dict):
+        case.body["target"] |= {"target_id": CUSTOM.subscription_id}
 
 
 @pytest.mark.parametrize(

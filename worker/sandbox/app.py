@@ -31,6 +31,15 @@ from worker.sandbox.subscriptions import SubscriptionRoutes
 from worker.sandbox.tally import Tally
 from worker.sandbox.tokens import Authorised, TokenRoutes, Tokens
 from worker.sandbox.transactions import TransactionRoutes
+from worker.sandbox.v2 import data_sets as v2_data_sets
+from worker.sandbox.v2 import marts as v2_marts
+from worker.sandbox.v2 import subscriptions as v2_subscriptions
+from worker.sandbox.v2.data_sets import DataSets
+from worker.sandbox.v2.entrance import EntranceRoutes
+from worker.sandbox.v2.monitors import MonitorRoutes
+from worker.sandbox.v2.providers import ProviderRoutes
+from worker.sandbox.v2.records import RecordRoutes
+from worker.sandbox.v2.requests import Requests
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -40,6 +49,7 @@ if TYPE_CHECKING:
 
     from worker.sandbox.options import Options
     from worker.sandbox.store import Store
+    from worker.sandbox.stores import MartStores
 
 _HANDLERS = {
     errors.ApiError: errors.answer_api_error,
@@ -65,8 +75,10 @@ def create_app(options: Options) -> Starlette:
     tokens, faults = Tokens(options.token_ttl), Faults()
     routes = [
         *TokenRoutes(tokens, options.api_key).routes(),
+        *EntranceRoutes(TokenRoutes(tokens, options.api_key), catalogue).routes(),
         *MartRoutes(catalogue, store).routes(),
         *_mart_routes(catalogue, store, assets),
+        *_v2_routes(catalogue, store),
         *_payload_routes(catalogue, store, faults, options),
         *AssetRoutes(assets).routes(),
         *FaultRoutes(faults).routes(),
@@ -99,12 +111,24 @@ def _mart_routes(catalogue: Catalogue, store: Store, assets: Assets) -> list[Rou
     ]
 
 
+def _v2_routes(catalogue: Catalogue, stores: MartStores) -> list[Route]:
+    """The control plane of v2."""
+    return [
+        *v2_marts.MartRoutes(catalogue, stores).routes(),
+        *ProviderRoutes(catalogue).routes(),
+        *v2_subscriptions.SubscriptionRoutes(catalogue).routes(),
+        *MonitorRoutes(catalogue).routes(),
+    ]
+
+
 def _payload_routes(catalogue: Catalogue, store: Store, faults: Faults, options: Options) -> list[Route]:
-    """The payload, and what is told of it."""
-    tally = Tally()
+    """The payload through both APIs, and what is told of it."""
+    tally, requests, data_sets = Tally(), Requests(options.store_delay_ms / 1000), DataSets(catalogue)
     return [
         *PayloadRoutes(catalogue, store, tally, options).routes(),
         *TransactionRoutes(catalogue, store).routes(),
+        *v2_data_sets.DataSetRoutes(catalogue, store, data_sets).routes(),
+        *RecordRoutes(data_sets, store, tally, requests, options).routes(),
         *StatsRoutes(store, tally, faults).routes(),
     ]
 

@@ -51,7 +51,7 @@ class BindingRoutes:
     async def add(self, request: Request) -> Response:
         """201 with `metadata.guid` = the posted `instance_id`, or 409 where it is there already."""
         mart = self._mart(request)
-        body = _checked(await intake.read_object(request))
+        body = checked(await intake.read_object(request))
         if body["instance_id"] in mart.bindings:
             message = f"The service binding with id {body['instance_id']} is already defined."
             raise ApiError(409, Code.BINDING_EXISTS, message)
@@ -79,7 +79,7 @@ class BindingRoutes:
         return self._catalogue.mart(request.path_params["data_mart"])
 
 
-def _checked(body: dict[str, Any]) -> dict[str, Any]:
+def checked(body: dict[str, Any]) -> dict[str, Any]:
     """The body with `instance_id` and `credentials` in any case."""
     intake.text(body, "name")
     if intake.text(body, "service_type") not in ENGINES.values():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from worker.sandbox.faults import FAULTED, Seen
+from worker.sandbox.faults import FATE, FAULTED, Seen
 from worker.sandbox.tokens import authorization
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class FaultLayer:
         """In the order that `Action` promises."""
         if action.delay_ms:
             await asyncio.sleep(action.delay_ms / 1000)
+        if action.fate is not None:
+            scope = {**scope, FATE: action.fate}
         if action.trickle is not None:
             send = _slowly(send, action.trickle.bytes_per_s)
         if action.answers:

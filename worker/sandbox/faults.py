@@ -3,6 +3,7 @@
     {"match": {"method": "POST", "path": "scoring_payloads$", "contains": "poison", "authorization": "…"},
      "times": 3, "after": 10, "share": 0.1, "seed": 7,
      "action": {"status": 429, "headers": {"Retry-After": "7"}, "body": …, "delay_ms": 50}}
+    {"match": {"path": "records$"}, "times": 1, "action": {"request": "error"}}
 
 Every part of `match` is optional. `path` and `authorization` are regular expressions, searched in the path
 and in the header; `contains` is a text within the body, as it is written there (JSON without blanks). Of the
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 # the key in an ASGI scope of a request whose answer will not reach its sender
 FAULTED = "sandbox.faulted"
+# the key of what becomes of records that are posted to a data set, where a fault says so
+FATE = "sandbox.fate"
 _JSON = {"content-type": "application/json"}
 
 
@@ -42,6 +45,14 @@ class Seen(NamedTuple):
     path: str
     authorization: str
     body: bytes
+
+
+class Fate(NamedTuple):
+    """What a fault makes of a request to store records: its last state, whether they are stored, and its failure."""
+
+    state: str
+    stored: bool
+    failure: object
 
 
 class _Part(BaseModel):
@@ -61,6 +72,10 @@ class Action(_Part):
     is silence, after which the connection is closed without an answer. `reset` sends a TCP reset, `before` or
     `after` the request is processed. Without any of these the request passes, late with `delay_ms` and slowly
     with `trickle`.
+
+    `request` is for records that are posted to a data set of v2: the post is taken as it would be, and this is the
+    state that its request ends in, or stays in for ever. The records are stored only where `processed` says so: that
+    one is `active` without them is a loss. `body` is the failure of one in `error`, where it is given.
     """
 
     status: Annotated[int | None, Field(ge=200, le=599)] = None
@@ -71,6 +86,7 @@ class Action(_Part):
     reset: Literal["before", "after"] | None = None
     trickle: Trickle | None = None
     processed: bool = False
+    request: Literal["active", "error", "preparing"] | None = None
 
     @property
     def kind(self) -> str:
@@ -81,6 +97,8 @@ class Action(_Part):
             return f"reset_{self.reset}"
         if self.status is not None:
             return f"status_{self.status}"
+        if self.request is not None:
+            return f"request_{self.request}"
         return "trickle" if self.trickle else "delay"
 
     @property
@@ -92,6 +110,11 @@ class Action(_Part):
     def loses_answer(self) -> bool:
         """The request is processed, and its answer thrown away."""
         return not self.answers and (self.processed or self.reset == "after")
+
+    @property
+    def fate(self) -> Fate | None:
+        """What becomes of the request that the post begins, where this says so."""
+        return None if self.request is None else Fate(self.request, self.processed, self.body)
 
     def response(self) -> Response:
         """The answer in place of the sandbox's own: `body` is JSON, or a text as it is."""
@@ -140,8 +163,8 @@ class Rule(_Part):
     @field_validator("action")
     @classmethod
     def _does_something(cls, action: Action) -> Action:
-        if action.answers and not action.delay_ms and action.trickle is None:
-            raise ValueError("an action needs status, delay_ms, hang_ms, reset or trickle")
+        if action.answers and not action.delay_ms and action.trickle is None and action.request is None:
+            raise ValueError("an action needs status, delay_ms, hang_ms, reset, trickle or request")
         return action
 
 

@@ -42,10 +42,10 @@ class MartRoutes:
     async def put(self, request: Request) -> Response:
         """200, or 409 where it is there already, unless `force=true` asks to change it; 400 if its database fails."""
         mart_id = request.path_params["data_mart"]
-        body = _checked(await intake.read_object(request))
+        body = checked(await intake.read_object(request))
         if mart_id in self._catalogue.marts and not intake.flag(request, "force"):
             raise ApiError(409, Code.DATA_MART_EXISTS, f"The data mart {mart_id} is already defined.")
-        await self._open(body)
+        await open_database(self._stores, body)
         return reply(200, _details(self._catalogue.save_mart(mart_id, body)))
 
     async def get(self, request: Request) -> Response:
@@ -57,14 +57,16 @@ class MartRoutes:
         self._catalogue.remove_mart(self._catalogue.mart(request.path_params["data_mart"]))
         return Response(status_code=202)
 
-    async def _open(self, body: dict[str, Any]) -> None:
-        try:
-            await asyncio.to_thread(self._stores.open, body)
-        except UnavailableError as exc:
-            raise ApiError(400, Code.DATABASE, f"The database cannot be used: {exc}.") from None
+
+async def open_database(stores: MartStores, body: dict[str, Any]) -> None:
+    """Connect to the database that a data mart's body names; `ApiError` 400 where that fails."""
+    try:
+        await asyncio.to_thread(stores.open, body)
+    except UnavailableError as exc:
+        raise ApiError(400, Code.DATABASE, f"The database cannot be used: {exc}.") from None
 
 
-def _checked(body: dict[str, Any]) -> dict[str, Any]:
+def checked(body: dict[str, Any]) -> dict[str, Any]:
     """The body where it names a database: its own configuration, or the internal one."""
     if body.get("internal_database") is True:
         return body

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.routing import Route
 
-from worker.sandbox.openapi_calls import CALLS, Call
+from worker.sandbox.openapi_call import Call
+from worker.sandbox.openapi_calls import CALLS
 from worker.sandbox.openapi_schemas import JSON, SCHEMAS, content, ref
 from worker.sandbox.tokens import GUARDED
+from worker.sandbox.v2.openapi import SCHEMAS as V2_SCHEMAS
 from worker.sandbox.wire import reply
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def description(routes: Iterable[Route]) -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": SCHEMAS | V2_SCHEMAS,
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "password": {"type": "http", "scheme": "basic"},

@@ -5,43 +5,22 @@ Told by hand, beside the routes; that it is true is what the fuzzer checks in `t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from worker.sandbox import bindings, configurations, discovery, marts, payloads, subscription_files, subscriptions
 from worker.sandbox import transactions as transactions_
-from worker.sandbox.openapi_schemas import ANYTHING, FLAG, FORM, JSON, TEXT, WHOLE, Schema, list_of, ref
+from worker.sandbox.openapi_call import DATABASE as _DATABASE
+from worker.sandbox.openapi_call import DELETED as _DELETED
+from worker.sandbox.openapi_call import FORCE as _FORCE
+from worker.sandbox.openapi_call import Call, Query
+from worker.sandbox.openapi_call import ok as _ok
+from worker.sandbox.openapi_schemas import FLAG, FORM, TEXT, WHOLE, list_of, ref
 from worker.sandbox.tokens import IAM_PATH, PREAUTH_PATH
+from worker.sandbox.v2.openapi import CALLS as V2_CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Query = tuple[str, Schema, bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call: its body, its answers by status (None: without a body), and what may go wrong beside 400, 401 and 404.
-
-    `error` is the body of errors where it is not the data mart's; `creates` says that nothing of the path needs to be
-    there; `security` is how it is let in where that is not by a token.
-    """
-
-    answers: Mapping[int, Schema | None] = field(default_factory=lambda: {200: ANYTHING})
-    body: Schema | None = None
-    body_type: str = JSON
-    query: tuple[Query, ...] = ()
-    errors: tuple[int, ...] = ()
-    error: Schema | None = None
-    security: str | None = None
-    creates: bool = False
-
-
-def _ok(name: str) -> dict[int, Schema | None]:
-    return {200: ref(name)}
-
-
-_FORCE: Final[Query] = ("force", FLAG, False)
 _PAGE: Final[tuple[Query, ...]] = (("limit", WHOLE, False), ("offset", WHOLE, False))
 _TABLE: Final[tuple[Query, ...]] = (("subscription_id", TEXT, True), ("data_mart_id", TEXT, False))
 _FROM: Final[tuple[Query, ...]] = (*_TABLE, ("after", WHOLE, False), ("limit", WHOLE, False))
@@ -49,8 +28,6 @@ _TOKEN: Final = Call(
     _ok("Token"), ref("TokenRequest"), FORM, error={"anyOf": [ref("TokenError"), ref("Error")]},
     query=(("grant_type", TEXT, False), ("apikey", TEXT, False)),
 )  # fmt: skip
-_DELETED: Final[dict[int, Schema | None]] = {202: None}
-_DATABASE: Final = (503,)
 
 CALLS: Final[Mapping[tuple[str, str], Call]] = {
     ("POST", IAM_PATH): _TOKEN,
@@ -104,4 +81,5 @@ CALLS: Final[Mapping[tuple[str, str], Call]] = {
     ),
     ("GET", "/sandbox/faults"): Call(_ok("Faults")),
     ("DELETE", "/sandbox/faults"): Call({204: None}),
+    **V2_CALLS,
 }  # fmt: skip

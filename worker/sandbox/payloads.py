@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from worker.sandbox.catalogue import Catalogue, DataMart
+    from worker.sandbox.catalogue import Catalogue, DataMart, Subscription
     from worker.sandbox.options import Options
     from worker.sandbox.store import Store
     from worker.sandbox.tally import Tally
@@ -58,31 +58,35 @@ class PayloadRoutes:
     # on the event loop: a batch takes the store some milliseconds, and another thread makes it no faster
     def _take(self, mart_id: str, request: Request, body: bytes) -> Response:
         mart = self._catalogue.mart(mart_id)
-        self._check_body(request, body)
+        check_body(request, body, self._options)
         records = _records(body)
         batch = _batch(records, _profiles(mart, records))
-        self._add(batch)
+        store_batch(self._store, batch, self._options)
         self._tally.received(batch, faulted=FAULTED in request.scope)
         if self._options.stored_status == 204:  # noqa: PLR2004 - a status
             return Response(status_code=204)
         return reply(202, {"state": "accepted", "records": len(records)})
 
-    def _check_body(self, request: Request, body: bytes) -> None:
-        encoding = request.headers.get("content-encoding", "identity")
-        if encoding != "identity":
-            raise ApiError(415, Code.ENCODING, f"The content encoding {encoding} is not taken.")
-        if len(body) > self._options.max_body_bytes:
-            message = f"The body has {len(body)} bytes, more than {self._options.max_body_bytes}."
-            raise ApiError(413, Code.TOO_LARGE, message)
 
-    def _add(self, batch: Batch) -> None:
-        try:
-            self._store.add(batch, ignore_repeated=self._options.duplicates == "ignore")
-        except RepeatedError as exc:
-            message = f"The scoring id {exc.scoring_id} is stored already."
-            raise ApiError(409, Code.SCORING_ID_REPEATED, message) from None
-        except UnavailableError as exc:
-            raise unavailable(exc) from None
+def check_body(request: Request, body: bytes, options: Options) -> None:
+    """Refuse a body of records that is encoded (`ApiError` 415) or too large (413)."""
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise ApiError(415, Code.ENCODING, f"The content encoding {encoding} is not taken.")
+    if len(body) > options.max_body_bytes:
+        message = f"The body has {len(body)} bytes, more than {options.max_body_bytes}."
+        raise ApiError(413, Code.TOO_LARGE, message)
+
+
+def store_batch(store: Store, batch: Batch, options: Options) -> None:
+    """Store a post; `ApiError` 409 for a scoring id that the options refuse to take again, 503 for the database."""
+    try:
+        store.add(batch, ignore_repeated=options.duplicates == "ignore")
+    except RepeatedError as exc:
+        message = f"The scoring id {exc.scoring_id} is stored already."
+        raise ApiError(409, Code.SCORING_ID_REPEATED, message) from None
+    except UnavailableError as exc:
+        raise unavailable(exc) from None
 
 
 def _records(body: bytes) -> list[dict[str, Any]]:
@@ -108,11 +112,15 @@ def _targets(records: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
 
 
 def _profile(mart: DataMart, binding_id: str, subscription_id: str) -> Profile:
-    binding = mart.binding(binding_id)
-    subscription = mart.subscription(subscription_id, binding.id)
+    return profile_of(mart, mart.subscription(subscription_id, mart.binding(binding_id).id))
+
+
+def profile_of(mart: DataMart, subscription: Subscription) -> Profile:
+    """What a subscription says of its rows; `ApiError` 400 where it takes no payloads."""
     if not subscription.logging_enabled:
-        message = f"Payload logging of the subscription {subscription_id} is not enabled."
+        message = f"Payload logging of the subscription {subscription.id} is not enabled."
         raise ApiError(400, Code.LOGGING_DISABLED, message)
+    binding = mart.binding(subscription.binding_id)
     return Profile.of(mart.table(subscription), subscription, binding.service_type)
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _START_SECONDS = 10
 # requests that hang in a fault must not hold the sandbox when it is to stop
 _STOP_SECONDS = 1
+# the SDK of v2 asks every 5 s on one connection, and does not ask again where it finds it closed
+_IDLE_SECONDS = 75
 
 
 def serve(options: Options, host: str, port: int, *, seeded: bool = False) -> None:
@@ -143,6 +145,7 @@ def _config(options: Options, **address: Any) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=_STOP_SECONDS,
+        timeout_keep_alive=_IDLE_SECONDS,
         **address,
     )
 

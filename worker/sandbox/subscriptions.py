@@ -63,7 +63,7 @@ class SubscriptionRoutes:
             message = f"The subscription {subscription_id} is already defined."
             raise ApiError(409, Code.SUBSCRIPTION_EXISTS, message)
         created_at = timestamp(now())
-        parts = _checked(body, created_at)
+        parts = checked(body, created_at)
         made = Subscription(subscription_id, binding.id, created_at, created_at, **parts, monitors=monitors)
         self._catalogue.save_subscription(mart, made)
         return mart, made
@@ -87,7 +87,7 @@ class SubscriptionRoutes:
             "asset_properties": subscription.asset_properties,
             "deployments": subscription.deployments,
         }
-        after = _checked(patched(before, await intake.read_json(request)), subscription.created_at)
+        after = checked(patched(before, await intake.read_json(request)), subscription.created_at)
         subscription.asset = after["asset"]
         subscription.asset_properties = after["asset_properties"]
         subscription.deployments = after["deployments"]
@@ -107,7 +107,7 @@ class SubscriptionRoutes:
         return mart, mart.subscription(request.path_params["subscription"], binding.id)
 
 
-def _checked(body: dict[str, Any], created_at: str) -> dict[str, Any]:
+def checked(body: dict[str, Any], created_at: str) -> dict[str, Any]:
     """`asset`, `asset_properties` and `deployments` of a body, with the keys that every answer must have."""
     deployments = body.get("deployments", [])
     if not isinstance(deployments, list):

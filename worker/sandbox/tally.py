@@ -12,7 +12,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from worker.sandbox.store import Batch, TableKey
+    from collections.abc import Sequence
+
+    from worker.sandbox.store import Batch, NewError, TableKey
 
 
 @dataclass(slots=True)
@@ -67,6 +69,11 @@ class Tally:
             self._table(record.table).add(record.scoring_id, faulted=faulted)
         for error in batch.errors:
             self._table(error.table).add(error.scoring_id, faulted=faulted)
+            self._table(error.table).errors += 1
+
+    def refused(self, errors: Sequence[NewError]) -> None:
+        """Count what could not be processed of a post that was not stored for it."""
+        for error in errors:
             self._table(error.table).errors += 1
 
     def _table(self, table: TableKey) -> Received:

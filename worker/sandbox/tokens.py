@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 IAM_PATH = "/identity/token"
 PREAUTH_PATH = "/v1/preauth/validateAuth"
 GRANT = "urn:ibm:params:oauth:grant-type:apikey"
-GUARDED = ("/v1/data_marts", "/v1/ml_instances")
+GUARDED = ("/v1/data_marts", "/v1/ml_instances", "/v1/entitlements", "/openscale")
 _HEADER = b'{"alg":"HS256","typ":"JWT"}'
 
 
@@ -61,12 +61,12 @@ class Tokens:
         scheme, _, token = authorization.partition(" ")
         signed, _, signature = token.strip().rpartition(".")
         if scheme.lower() != "bearer" or not signed:
-            raise _unauthorized("The Authorization header must be Bearer with a token.")
+            raise unauthorized("The Authorization header must be Bearer with a token.")
         if not hmac.compare_digest(signature.encode(), self._sign(signed).encode()):
-            raise _unauthorized("The token is unknown.")
+            raise unauthorized("The token is unknown.")
         claims = orjson.loads(base64.urlsafe_b64decode(signed.partition(".")[2] + "=="))
         if claims["exp"] <= self._clock():
-            raise _unauthorized("The token has expired.")
+            raise unauthorized("The token has expired.")
 
     def revoke(self) -> None:
         """From now on every token issued so far is unknown."""
@@ -76,7 +76,8 @@ class Tokens:
         return _base64url(hmac.digest(self._secret, signed.encode(), hashlib.sha256))
 
 
-def _unauthorized(message: str) -> ApiError:
+def unauthorized(message: str) -> ApiError:
+    """The 401 for a token or a password that is not taken."""
     return ApiError(401, Code.UNAUTHORIZED, message)
 
 
@@ -147,13 +148,28 @@ class TokenRoutes:
         return reply(200, answer)
 
     async def icp(self, request: Request) -> Response:
-        """A token for a user and password (§1.3)."""
-        user, password = _basic(authorization(request.scope))
-        if not user or not self._accepts(password):
-            raise _unauthorized("The user or the password is unknown.")
-        token, _ = self._tokens.issue(user)
+        """A token for a user and password (§1.3), or for a user and the token that CP4D's IAM gave it (§8)."""
+        iam = request.headers.get("iam-token")
+        if iam is None:
+            user, password = _basic(authorization(request.scope))
+            token = self.token_for(user, password)
+        else:
+            self._tokens.check(f"Bearer {iam}")
+            user = request.headers.get("username") or "iam"
+            token, _ = self._tokens.issue(user)
         answer = {"username": user, "role": "Admin", "accessToken": token, "_messageCode_": "200"}
         return reply(200, answer | {"message": "success"})
+
+    def token_for(self, user: str, password: str) -> str:
+        """A token for a user and a password or key, or `ApiError` 401."""
+        if not user or not self._accepts(password):
+            raise unauthorized("The user or the password is unknown.")
+        return self._tokens.issue(user)[0]
+
+    @property
+    def lifetime(self) -> float:
+        """How many seconds a token lives."""
+        return self._tokens.lifetime
 
     async def revoke(self, _: Request) -> Response:
         """Make every token issued so far unknown: a 401 in the middle of a session."""
