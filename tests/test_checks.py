@@ -14,6 +14,8 @@ from worker.config import DeadLetter, Kafka, Mart, Settings
 from worker.edges.deadletter import added_bytes
 from worker.edges.stop_note import StopNote
 from worker.flow.flood import Stop
+from worker.sandbox.seed import DATA_MART_ID, connect, planned, seed, token
+from worker.sandbox.serve import running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -187,3 +189,32 @@ def test_producer_settings_that_only_the_guarantee_forbids_are_found(broker: Bro
     (finding,) = found(Settings(kafka=kafka, mart=MART), "kafka settings")
     assert finding.configuration
     assert "max.in.flight" in finding.text
+
+
+@pytest.mark.parametrize("way", [{"api_key": "k"}, {"username": "u", "password": "p"}], ids=["iam", "cp4d"])
+def test_a_data_mart_of_v2_is_looked_at_by_v2(broker: Broker, make_topic: TopicFactory, way: Mapping[str, str]) -> None:
+    kafka = Kafka(bootstrap_servers=broker.bootstrap, topics=[make_topic()])
+    with running() as sandbox:
+        mart = Mart.model_validate({"api": "v2", "url": sandbox.url, "data_mart_id": DATA_MART_ID, **way})
+        settings = Settings(kafka=kafka, dead_letter=DeadLetter(topic=make_topic()), mart=mart)
+        (absent,) = found(settings, "data mart")
+        assert not absent.good
+        assert "the instance has no data mart; check mart.url and mart.data_mart_id" in absent.text
+        seed(sandbox.url)
+        assert [each for each in check(settings) if each.name in ("token", "data mart", "directory")] == [
+            Finding("token", good=True, text="fetched"),
+            Finding("data mart", good=True, text=DATA_MART_ID),
+            Finding("directory", good=True, text="subscriptions: 4"),
+        ]
+        silence(sandbox.url)
+        (directory,) = found(settings, "directory")
+        assert directory == Finding("directory", good=True, text="subscriptions: 4, payload logging off: 1")
+
+
+def silence(url: str) -> None:
+    """Switch payload logging off for one of the seeded subscriptions."""
+    one = planned("custom")
+    path = f"/v1/data_marts/{DATA_MART_ID}/service_bindings/{one.binding_id}/subscriptions/{one.subscription_id}"
+    with connect(url) as client:
+        client.headers["Authorization"] = f"Bearer {token(client, 'k')}"
+        client.put(f"{path}/configurations/payload_logging", json={"enabled": False}).raise_for_status()

@@ -59,7 +59,6 @@ def test_every_bound_of_the_flow_is_the_setting_of_its_name() -> None:
     assert found == {
         "records": 88,
         "size": 9999,
-        "parked": 44,
         "in_flight": 4,
         "attempts": 5,
         "retry_after": 66,
@@ -70,9 +69,17 @@ def test_every_bound_of_the_flow_is_the_setting_of_its_name() -> None:
     assert breaker.wait is wait
 
 
+@pytest.mark.parametrize("group_by", ["mart", "subscription"])
+def test_under_v2_no_batch_holds_records_of_two_subscriptions_whatever_else_is_set(group_by: str) -> None:
+    found = settings(mart={"token": "t", "api": "v2"}, batch={"group_by": group_by})
+    assert flow_policy(found).by_subscription
+    assert flow_policy(settings(mart={"token": "t", "api": "v2"})).by_subscription
+    assert not flow_policy(settings()).by_subscription
+
+
 def test_the_smallest_limits_are_a_flow_that_moves() -> None:
     policy = flow_policy(settings(limits={"records": 1}))
-    assert (policy.records, policy.parked) == (1, 1)
+    assert policy.records == 1
 
 
 def test_a_schema_directory_that_is_wrong_is_seen_before_any_broker_is_asked(tmp_path: Path) -> None:

@@ -50,6 +50,13 @@ def faults(text: str | bytes | None = None, flags: dict[str, Any] | None = None)
     return str(caught.value).splitlines()
 
 
+@pytest.mark.parametrize("api", ["v3", "V2", ""])
+def test_an_interface_that_is_not_spoken_is_named_with_those_that_are(api: str) -> None:
+    (fault,) = faults(flags={"mart": {"token": "t", "api": api}})
+    assert fault.startswith("mart.api ")
+    assert "'v1' or 'v2'" in fault
+
+
 # --- which source wins -----------------------------------------------------------------------------------------------
 
 
@@ -348,7 +355,7 @@ SECRETS = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_s
 )
 
 
-@given(SECRETS, st.sampled_from(["token", "api_key", "password"]))
+@given(SECRETS.map("s3cret-{}".format), st.sampled_from(["token", "api_key", "password"]))
 def test_no_secret_is_in_any_text_of_the_settings(secret: str, name: str) -> None:
     mart = {name: secret} | ({"username": "u"} if name == "password" else {})
     settings = load(None, {"mart": mart})

@@ -59,6 +59,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
             # the values that an edge takes and gives: jobs and answers, and the tables it fills for the rooms
             "flow.flood",
             "flow.jobs",
+            "flow.requests",
             "flow.verdict",
             "rooms.decode",
             "rooms.directory",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+import httpx
 from confluent_kafka import Consumer, Producer
 
 from worker.edges.cluster import ClientError, Cluster, ClusterError, client, describe, limits
@@ -14,8 +16,8 @@ from worker.edges.deadletter import added_bytes, producer_settings
 from worker.edges.directory import fetch_directory
 from worker.edges.schemas import SchemaDirectoryError, load_schemas
 from worker.edges.stop_note import StopNote
-from worker.mart.client import MartClient, MartError, token_source
-from worker.mart.token import TokenError, TokenSource
+from worker.mart.client import USER_AGENT, MartClient, MartError, token_source
+from worker.mart.token import TokenError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,19 +167,20 @@ def _flood_guard(kafka: Kafka) -> Finding:
 
 
 def _mart(settings: Settings) -> Iterator[Finding]:
-    tokens = token_source(settings.mart)
-    try:
-        tokens.current()
-    except TokenError as error:
-        way = "check mart.api_key (or username and password)" if error.refused else "check mart.url"
-        yield _bad("token", f"{error}; {way}", configuration=error.refused)
-        return
-    yield _good("token", "fetched" if settings.mart.token is None else "as given")
-    yield from _directory(settings, tokens)
+    with httpx.Client(timeout=settings.mart.timeout_seconds, headers={"User-Agent": USER_AGENT}) as client:
+        tokens = token_source(settings.mart, client)
+        try:
+            tokens.current()
+        except TokenError as error:
+            way = "check mart.api_key (or username and password)" if error.refused else "check mart.url"
+            yield _bad("token", f"{error}; {way}", configuration=error.refused)
+            return
+        yield _good("token", "fetched" if settings.mart.token is None else "as given")
+        with closing(MartClient(settings.mart, tokens)) as mart:
+            yield from _directory(settings, mart)
 
 
-def _directory(settings: Settings, tokens: TokenSource) -> Iterator[Finding]:
-    mart = MartClient(settings.mart, tokens)
+def _directory(settings: Settings, mart: MartClient) -> Iterator[Finding]:
     try:
         mart.show()
     except TokenError as error:
@@ -197,4 +200,6 @@ def _directory(settings: Settings, tokens: TokenSource) -> Iterator[Finding]:
     if found.subscriptions == 0:
         yield _bad("directory", "the data mart has no subscription: every event would be refused", configuration=True)
     else:
-        yield _good("directory", f"subscriptions: {found.subscriptions}")
+        off = sum(not each.logging_enabled for each in found.known)
+        without = f", payload logging off: {off}" if off else ""
+        yield _good("directory", f"subscriptions: {found.subscriptions}{without}")

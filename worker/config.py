@@ -71,9 +71,11 @@ _ONE_WAY_IN = "set exactly one of api_key, token, or username with password"
 class Mart(_Section):
     """The data mart. Exactly one way to authenticate: `api_key` (IAM), `token`, or `username` and `password` (ICP).
 
-    `snapshot`: a file that keeps the directory, so that a worker can start while the data mart is down.
+    `api`: v1 posts to the data mart, v2 to the data set of each subscription. `snapshot`: a file that keeps the
+    directory, so that a worker can start while the data mart is down.
     """
 
+    api: Literal["v1", "v2"] = "v1"
     url: str = "http://127.0.0.1:8800"
     data_mart_id: str = Field(default="00000000-0000-4000-8000-000000000001", min_length=1)
     api_key: SecretStr | None = None
@@ -200,6 +202,11 @@ class Settings(BaseSettings):
                     f"dead_letter.topic: {self.dead_letter_topic(topic)} is read as well: refused, it would loop"
                 )
         return self
+
+    @property
+    def by_subscription(self) -> bool:
+        """Whether a batch holds records of one subscription: as `batch.group_by` says, and always under v2."""
+        return self.batch.group_by == "subscription" or self.mart.api == "v2"
 
     def dead_letter_topic(self, topic: str) -> str:
         """The dead-letter topic of a topic."""

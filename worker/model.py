@@ -112,7 +112,8 @@ class Target:
     """Where an event's rows go: the ids that the data mart wants in each record (contract §5.1).
 
     `engine` is the binding's `service_type`; `features` the subscription's feature columns in the order of the
-    model's input, or () where the subscription names none.
+    model's input, or () where the subscription names none. `data_set_id` is where the records go under v2, which says
+    there what the ids say under v1 (contract §8).
     """
 
     binding_id: str
@@ -120,6 +121,7 @@ class Target:
     deployment_id: str
     engine: str
     features: tuple[str, ...] = ()
+    data_set_id: str | None = None
 
 
 @_record_value

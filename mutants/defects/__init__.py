@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mutants.defects import flow, judging, loop, reading
+from mutants.defects import flow, judging, loop, reading, v2
 
 if TYPE_CHECKING:
     from mutants.mutant import Mutant
 
-MUTANTS: Final[tuple[Mutant, ...]] = (*reading.MUTANTS, *judging.MUTANTS, *flow.MUTANTS, *loop.MUTANTS)
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    *reading.MUTANTS,
+    *judging.MUTANTS,
+    *flow.MUTANTS,
+    *loop.MUTANTS,
+    *v2.MUTANTS,
+)

@@ -7,12 +7,19 @@ from dataclasses import replace
 
 import hypothesis.strategies as st
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from tests.flow.build import envelope, policy, rejection, row
 from worker.flow.flood import FloodPolicy, Stop
 from worker.flow.flow import Flow
 from worker.flow.jobs import Letter, Lettered, Post, Posted
+from worker.flow.requests import lost
 from worker.flow.verdict import Answer, Verdict, no_answer
 from worker.model import Claim, Disposition, Envelope, Rejection
 
@@ -32,6 +39,9 @@ FAULTS = (
 )
 POISON = Answer(Verdict.SPLIT, "rejected", 400)
 GONE = Answer(Verdict.SPLIT, "not-found", 404, Disposition.UNKNOWN_SUBSCRIPTION)
+FOLLOW = Answer(Verdict.FOLLOW, "followed", 202, request="r")
+FAILED = Answer(Verdict.SPLIT, "rejected", 200, request="r")
+ENDS = (None, None, None, lost("r"), Answer(Verdict.RETRY, "request-failed", 200, request="r"))
 TOO_LARGE = Answer(Verdict.TOO_LARGE, "too-large", 413, Disposition.TOO_LARGE)
 
 
@@ -40,12 +50,15 @@ class FlowMachine(RuleBasedStateMachine):
 
     `fate` is the oracle: what has really happened to each offset, by partition, over all claims. Of the kinds of
     records, "bad" ones are refused by the rooms, "poison" ones by the data mart, "unknown" ones by the directory;
-    "gone" ones get 404 always, "renewed" ones until a newer directory was asked.
+    "gone" ones get 404 always, "renewed" ones until a newer directory was asked. A post may be taken first and stored
+    later, as under v2, and what becomes of it may be lost.
     """
+
+    by_subscription = False
 
     def __init__(self) -> None:
         super().__init__()
-        self.flow = Flow(policy(records=RECORDS, flood=FLOOD))
+        self.flow = Flow(policy(records=RECORDS, flood=FLOOD, by_subscription=self.by_subscription))
         self.now = 0.0
         self.epoch = 0
         self.claims: dict[int, Claim] = {}
@@ -54,6 +67,7 @@ class FlowMachine(RuleBasedStateMachine):
         self.produced: dict[tuple[int, int], tuple[str, str]] = {}
         self.fate: dict[tuple[int, int], set[str]] = {}
         self.jobs: list[Post | Letter] = []
+        self.taken: list[Post] = []
         self.renewed: set[tuple[int, int]] = set()
 
     @initialize()
@@ -141,7 +155,17 @@ class FlowMachine(RuleBasedStateMachine):
             self.end_letter(job, data.draw(st.booleans()))
         else:
             large = (TOO_LARGE,) if len(job.batch.rows) > 1 else ()
-            self.end_post(job, data.draw(st.sampled_from((None, None, None, *FAULTS, *large))))
+            self.end_post(job, data.draw(st.sampled_from((None, None, None, FOLLOW, FOLLOW, *FAULTS, *large))))
+
+    @precondition(lambda self: self.taken)
+    @rule(data=st.data())
+    def end_request(self, data: st.DataObject) -> None:
+        """A request that was followed has ended, in any order; one whose end is lost may be stored all the same."""
+        post = self.taken.pop(data.draw(st.integers(0, len(self.taken) - 1)))
+        end = data.draw(st.sampled_from(ENDS))
+        if end is not None and end.unseen and self.mart(post) is ACCEPT and data.draw(st.booleans()):
+            self.stored(post)
+        self.end_taken(post, end)
 
     @rule(turns=st.integers(1, 8), fault=st.sampled_from(FAULTS))
     def outage(self, turns: int, fault: Answer) -> None:
@@ -161,10 +185,23 @@ class FlowMachine(RuleBasedStateMachine):
 
     def end_post(self, post: Post, fault: Answer | None) -> None:
         answer = fault or self.mart(post)
-        if answer.verdict is Verdict.ACCEPTED:
-            for each in post.batch.rows:
-                self.happened(each.envelope, "stored")
+        if answer is FOLLOW and self.mart(post) is GONE:
+            answer = GONE  # the data mart says so at once
+        if answer is FOLLOW:
+            self.taken.append(post)
+        elif answer.verdict is Verdict.ACCEPTED:
+            self.stored(post)
         self.flow.settle(Posted(post, answer), self.now)
+
+    def end_taken(self, post: Post, end: Answer | None) -> None:
+        answer = end or (ACCEPT if self.mart(post) is ACCEPT else FAILED)
+        if answer is ACCEPT:
+            self.stored(post)
+        self.flow.settle(Posted(post, answer), self.now)
+
+    def stored(self, post: Post) -> None:
+        for each in post.batch.rows:
+            self.happened(each.envelope, "stored")
 
     def mart(self, post: Post) -> Answer:
         """A data mart that is well: it refuses a batch with a poisonous record, or one whose subscription is gone."""
@@ -269,6 +306,9 @@ class FlowMachine(RuleBasedStateMachine):
                 else:
                     self.end_post(job, None)
             self.jobs.clear()
+            for post in self.taken:
+                self.end_taken(post, None)
+            self.taken.clear()
             if self.flow.idle and not self.unread():
                 break
         assert self.flow.idle
@@ -277,6 +317,12 @@ class FlowMachine(RuleBasedStateMachine):
         self.nothing_is_committed_that_is_not_settled()
         for place, (kind, _) in self.produced.items():
             assert kind == "gap" or place in self.fate, f"{place}: a {kind} record was lost"
+
+
+class BySubscription(FlowMachine):
+    """The same with a lane for each subscription."""
+
+    by_subscription = True
 
 
 def _place(each: Envelope) -> tuple[int, int]:
@@ -289,3 +335,5 @@ def _unknown(each: Envelope, asset: str) -> Rejection:
 
 TestFlow = FlowMachine.TestCase
 TestFlow.settings = settings(max_examples=300, stateful_step_count=60)
+TestFlowBySubscription = BySubscription.TestCase
+TestFlowBySubscription.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)

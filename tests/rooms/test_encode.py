@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,9 +20,11 @@ NORMAL = Normal({"fields": ["a"], "values": [[1.0]]}, {"fields": ["p"], "values"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def encoded(kafka_ms: int = -1, scored_at: int | None = None, response_time_ms: int | None = None) -> dict[str, Any]:
+def encoded(
+    kafka_ms: int = -1, scored_at: int | None = None, response_time_ms: int | None = None, target: Target = TARGET
+) -> dict[str, Any]:
     event = Event(None, "a", None, None, scored_at, response_time_ms, Body("", b""), Body("", b""), {"secret": "x"})
-    record = encode(Envelope(Claim("t", 0), 0, kafka_ms, b"key", b"", ()), event, TARGET, NORMAL, "id")
+    record = encode(Envelope(Claim("t", 0), 0, kafka_ms, b"key", b"", ()), event, target, NORMAL, "id")
     found: dict[str, Any] = json.loads(record)
     return found
 
@@ -44,6 +47,18 @@ def test_a_record_has_the_documented_keys_and_no_others() -> None:
         "scoring_id",
         "request",
         "response",
+    }
+
+
+def test_a_record_for_a_data_set_has_its_rows_told_in_place_of_the_ids_that_the_data_set_knows() -> None:
+    of_v2 = replace(TARGET, data_set_id="ds")
+    assert encoded(scored_at=0, response_time_ms=12, target=of_v2) == {
+        "multiple_records": True,
+        "scoring_id": "id",
+        "scoring_timestamp": "1970-01-01T00:00:00.000000Z",
+        "response_time": 12,
+        "request": {"fields": ["a"], "values": [[1.0]]},
+        "response": {"fields": ["p"], "values": [["Y"]]},
     }
 
 

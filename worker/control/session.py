@@ -34,6 +34,8 @@ NO_DATA_MART: Final = (
 def plane(config: Path | None, *, dry: bool = False) -> Iterator[Plane]:
     """The data mart of the settings; what is raised inside ends the program with a message, never a traceback."""
     settings = _settings(config)
+    if settings.mart.api != "v1":
+        fail(CONFIG, f"mart.api is {settings.mart.api}, and these commands speak v1: use IBM's own client")
     with _client(settings) as client:
         opened = Plane(client, dry=dry)
         try:

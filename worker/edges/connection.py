@@ -1,4 +1,4 @@
-"""One keep-alive HTTP/1.1 connection to the data mart, and one POST at a time over it.
+"""One keep-alive HTTP/1.1 connection to the data mart, and one request at a time over it.
 
 The standard library's client: over a post of 400 KB httpx takes more than twice as long, in threads that share the
 interpreter with decoding.
@@ -16,7 +16,7 @@ import ssl
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -42,8 +42,15 @@ class Reply:
     body: str
 
 
+class _Request(NamedTuple):
+    method: str
+    path: str
+    content: bytes | None
+    headers: Mapping[str, str]
+
+
 class Connection:
-    """Connects when it is needed, again after a failure. `post` is one thread's; `cut` may come from any other.
+    """Connects when it is needed, again after a failure. `post` and `get` are one thread's; `cut` may be any other's.
 
     The proxies of the environment are obeyed (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`).
     """
@@ -58,14 +65,21 @@ class Connection:
         self._socket: socket.socket | None = None
         self._was_cut = False
 
-    def post(self, content: bytes, headers: Mapping[str, str]) -> Reply | Answer:
-        """Make one attempt; an `Answer` where there was no reply."""
+    def post(self, path: str, content: bytes, headers: Mapping[str, str]) -> Reply | Answer:
+        """Make one attempt; `path` with its query. An `Answer` where there was no reply."""
+        return self._attempt(_Request("POST", path, content, headers))
+
+    def get(self, path: str, headers: Mapping[str, str]) -> Reply | Answer:
+        """The same without a body."""
+        return self._attempt(_Request("GET", path, None, headers))
+
+    def _attempt(self, request: _Request) -> Reply | Answer:
         connected = False
         try:
             client = self._connected()
             connected = True
             self._begin(client)
-            reply = self._exchange(client, content, headers)
+            reply = self._exchange(client, request)
             if self._end() and reply.status not in _TAKEN:
                 raise TimeoutError
         except (OSError, ValueError, AttributeError, http.client.HTTPException) as error:  # a cut may show as any
@@ -128,12 +142,13 @@ class Connection:
             client.set_tunnel(self._url.hostname or "", self._url.port, _proxy_headers(self._proxy))
         return client
 
-    def _exchange(self, client: http.client.HTTPConnection, content: bytes, headers: Mapping[str, str]) -> Reply:
-        target = self._url.path
+    def _exchange(self, client: http.client.HTTPConnection, request: _Request) -> Reply:
+        target, headers = self._url.path + request.path, dict(request.headers)
         if self._proxy is not None and self._url.scheme == "http":
-            target, headers = self._url.geturl(), {**headers, **_proxy_headers(self._proxy)}
+            target = self._url.geturl() + request.path
+            headers |= _proxy_headers(self._proxy)
         try:
-            client.request("POST", target, content, dict(headers))
+            client.request(request.method, target, request.content, headers)
         except OSError:
             # whoever answers before all is written may have closed already: the answer says why
             with contextlib.suppress(OSError, http.client.HTTPException):

@@ -4,49 +4,26 @@ from __future__ import annotations
 
 import threading
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
+from worker.edges.fetching import fetch_directory
 from worker.edges.snapshot import SnapshotError
-from worker.mart.client import MartClient, MartError
+from worker.mart.client import MartError
 from worker.mart.token import TokenError
-from worker.rooms.directory import Binding, Deployment, Directory, Subscription
+from worker.rooms.directory import Directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from worker.edges.snapshot import Snapshot
+    from worker.mart.client import MartClient
 
 log = structlog.get_logger()
 
 WANTED_INTERVAL = 5.0
 """Seconds between two fetches that events of unknown assets may cause."""
-
-
-def fetch_directory(client: MartClient, begun: float) -> Directory:
-    """Fetch bindings and subscriptions; raises `MartError` or `TokenError`."""
-    try:
-        bindings = [_binding(each) for each in client.bindings()]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise MartError(f"a binding has not the documented shape ({error!r})") from None
-    subscriptions = [found for each in bindings for found in _subscriptions(client, each.id)]
-    return Directory(bindings, subscriptions, begun)
-
-
-def _subscriptions(client: MartClient, binding_id: str) -> Iterator[Subscription]:
-    """Leaves out a subscription that has not the documented shape: it must not hide all others."""
-    for each in client.subscriptions(binding_id):
-        try:
-            yield _subscription(each, binding_id)
-        except (KeyError, TypeError, AttributeError) as error:
-            log.warning("directory.odd_subscription", binding=binding_id, error=repr(error))
-
-
-def _text(found: Any) -> str:
-    if not isinstance(found, str):
-        raise TypeError("an id or a name is no text")
-    return found
 
 
 class DirectoryKeeper:
@@ -67,6 +44,7 @@ class DirectoryKeeper:
         self._fetching = False
         self._begun = float("-inf")
         self._had_one = False
+        self._data_sets: dict[str, str] = {}
         self.error: str | None = None
         """Why the last fetch failed; None if it did not."""
         self.fetches = 0
@@ -77,6 +55,19 @@ class DirectoryKeeper:
         interval = min(WANTED_INTERVAL, self._interval) if wanted or self.error else self._interval
         if not self._fetching and self._clock() - self._begun >= interval:
             self._begin()
+        found = self._next()
+        if found is not None:
+            self._data_sets.update({each.id: each.data_set_id for each in found.known if each.data_set_id is not None})
+        return found
+
+    def data_set(self, subscription_id: str) -> str:
+        """The data set of a subscription, as the latest directory that named one has it; any thread may ask.
+
+        Raises `KeyError` where none has, so that no event can have found its way there.
+        """
+        return self._data_sets[subscription_id]
+
+    def _next(self) -> Directory | None:
         try:
             fetched = self._fetched.get_nowait()
         except Empty:
@@ -126,39 +117,4 @@ class DirectoryKeeper:
                 log.warning("directory.snapshot_unusable", error=str(error))
 
 
-def _binding(found: dict[str, Any]) -> Binding:
-    entity = found["entity"]
-    return Binding(_text(found["metadata"]["guid"]), _text(entity.get("name") or ""), _text(entity["service_type"]))
-
-
-def _subscription(found: dict[str, Any], binding_id: str) -> Subscription:
-    entity = found["entity"]
-    asset = entity["asset"]
-    return Subscription(
-        _text(found["metadata"]["guid"]),
-        binding_id,
-        _text(asset["asset_id"]),
-        _text(asset.get("name") or ""),
-        tuple(
-            Deployment(_text(each["deployment_id"]), _text(each.get("name") or ""))
-            for each in entity.get("deployments") or ()
-        ),
-        _features(entity.get("asset_properties") or {}),
-        _logging_enabled(entity.get("configurations")),
-    )
-
-
-def _features(properties: dict[str, Any]) -> tuple[str, ...]:
-    """The feature columns: as told to the subscription, else all of its input schema."""
-    if properties.get("feature_fields"):
-        return tuple(map(_text, properties["feature_fields"]))
-    schema = properties.get("input_data_schema") or {}
-    return tuple(_text(column["name"]) for column in schema.get("fields") or ())
-
-
-def _logging_enabled(configurations: list[dict[str, Any]] | None) -> bool:
-    """Off only where the data mart says so: a subscription without the entry is posted, and the mart decides."""
-    for each in configurations or ():
-        if each.get("type") == "payload_logging":
-            return bool(each.get("enabled"))
-    return True
+__all__ = ["WANTED_INTERVAL", "DirectoryKeeper", "fetch_directory"]

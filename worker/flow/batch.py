@@ -90,6 +90,7 @@ class Lane:
         "accept_started",
         "breaker",
         "failing",
+        "followed",
         "in_flight",
         "key",
         "probed_again",
@@ -103,6 +104,8 @@ class Lane:
         self.rows: deque[Row] = deque()
         self.ready: deque[Batch] = deque()
         self.in_flight = 0
+        self.followed = 0
+        """Batches that were taken and are not stored yet."""
         self.probed_again = False
         """Whether the last probe was of a batch that had failed before."""
         self.failing = 0.0
@@ -121,8 +124,8 @@ class Lane:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing waits here or is in flight from here."""
-        return not (self.rows or self.ready or self.in_flight)
+        """Whether nothing waits here, is in flight or is followed from here."""
+        return not (self.rows or self.ready or self.in_flight or self.followed)
 
     def closes_at(self, policy: BatchPolicy) -> float | None:
         """When the waiting rows become a batch if nothing more comes; 0.0: now; None: there are none."""

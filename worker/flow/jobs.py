@@ -33,7 +33,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """The outcome of a post."""
+    """The outcome of a post. One with the verdict FOLLOW is followed by a second: the end of its request."""
 
     post: Post
     answer: Answer

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from worker.flow.blame import Suspects, alone, first_try, patience
 from worker.flow.lanes import MART
-from worker.flow.verdict import UNEXPECTED, Answer, Verdict
+from worker.flow.verdict import FOLLOWED, UNEXPECTED, Answer, Verdict
 from worker.model import Disposition, Refusal, Rejection
 
 if TYPE_CHECKING:
@@ -73,6 +73,12 @@ class Outcomes:
         asks, self._asks = self._asks, []
         return asks
 
+    def follow(self) -> None:
+        """A post was taken, and what becomes of it is to come: endpoint and credentials are well, no more is known."""
+        self._account.tally.posts[FOLLOWED] += 1
+        self._throttles = 0
+        self._host_passed()
+
     def _judge(self, post: Post, answer: Answer, now: float) -> None:
         match answer.verdict:
             case Verdict.ACCEPTED:
@@ -92,7 +98,7 @@ class Outcomes:
                 self._end_probe(post)
                 self._learn_size(post.batch)
                 self._split(post, answer, now)
-            case Verdict.HALT:
+            case Verdict.HALT | Verdict.FOLLOW:  # one to follow is held before it comes here
                 self._halted(post, answer, now)
             case _:
                 assert_never(answer.verdict)
@@ -116,10 +122,13 @@ class Outcomes:
 
     def _passed(self, post: Post) -> None:
         """The data mart itself has answered to the records: endpoint and credentials are well."""
-        if self._host.passed():
-            self._account.notice("halt.ended")
+        self._host_passed()
         if post.lane.breaker.passed():
             self._account.notice("circuit.closed", lane=post.lane.key)
+
+    def _host_passed(self) -> None:
+        if self._host.passed():
+            self._account.notice("halt.ended")
 
     # --- it fails, for everybody or for one ---------------------------------------------------------------------
 
@@ -263,6 +272,8 @@ def _first_failed(batch: Batch, now: float) -> Batch:
 
 def _rejection(batch: Batch, answer: Answer) -> Rejection:
     detail = f"the data mart answered {answer.status or answer.reason} to this record alone"
+    if answer.request is not None:
+        detail = "the data mart took this record alone, and could not store it"
     return Rejection(
         batch.rows[0].envelope,
         Refusal(answer.disposition, answer.reason, detail),

@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from worker.flow.breaker import Breaker, Passage
+from worker.flow.following import Following
 from worker.flow.jobs import Post
 from worker.flow.lanes import MART, Lanes
 from worker.flow.outcome import Outcomes
+from worker.flow.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -35,11 +37,17 @@ class Posting:
         self._lanes = Lanes(policy, ledgers)
         self._outcomes = Outcomes(policy, self._host, self._lanes, ledgers=ledgers, letters=letters, account=account)
         self._started: set[Post] = set()
+        self._following = Following(ledgers)
 
     @property
     def in_flight(self) -> int:
         """Posts whose outcome is awaited."""
         return len(self._started)
+
+    @property
+    def followed(self) -> int:
+        """Posts that were taken and are not stored yet."""
+        return len(self._following)
 
     @property
     def stuck(self) -> bool:
@@ -70,6 +78,7 @@ class Posting:
         """Forget what waits for claims that are gone."""
         self._lanes.drop(claims)
         self._outcomes.drop(claims)
+        self._following.drop()
 
     def forget(self, envelope: Envelope) -> None:
         """Forget what was noted of a record that is settled elsewhere."""
@@ -83,11 +92,19 @@ class Posting:
         for post in self._started:
             for row in post.batch.rows:
                 yield row.envelope
+        yield from self._following.held()
+
+    def look(self, now: float) -> None:
+        """Find what is slow; once a second is often enough."""
+        self._following.look(now)
 
     def shut_in(self) -> Counter[Claim]:
-        """Records of each claim that wait in a shut lane of one subscription; the lane of all is everybody's outage."""
+        """Records of each claim that are held up in one subscription; the lane of all is everybody's outage.
+
+        They wait in a shut lane, or were taken long ago and are not stored yet.
+        """
         shut = (lane for lane in self._lanes if lane.key != MART and not lane.breaker.closed)
-        return Counter(row.envelope.claim for lane in shut for row in lane.waiting())
+        return self._following.slow + Counter(row.envelope.claim for lane in shut for row in lane.waiting())
 
     def why(self, claim: Claim, offset: int) -> str | None:
         """Why a record that is held here is not settled yet, in a few words; None if it is not held here."""
@@ -100,7 +117,7 @@ class Posting:
                     return _tried(batch, self._host.reason or lane.breaker.reason or "waits for its next try")
             if _has(lane.rows, claim, offset):
                 return self._host.reason or lane.breaker.reason or "waits for its batch"
-        return None
+        return self._following.why(claim, offset)
 
     # --- posts out, answers in ----------------------------------------------------------------------------------
 
@@ -160,9 +177,22 @@ class Posting:
         return lane.take(self._outcomes.batches)
 
     def settle(self, post: Post, answer: Answer, now: float) -> list[Rejection]:
-        """Take a post's answer; returns records whose subscription has gone: a newer directory has to be asked."""
-        self._started.discard(post)
-        post.lane.in_flight -= 1
+        """Take a post's answer, or the end of its request if it was followed.
+
+        Returns records whose subscription has gone: a newer directory has to be asked.
+        """
+        if post in self._started:
+            self._started.discard(post)
+            post.lane.in_flight -= 1
+        else:
+            taken = self._following.end(post)
+            if taken is None:
+                return []
+            post = taken
+        if answer.verdict is Verdict.FOLLOW and answer.request is not None:
+            self._following.hold(post, answer.request, now)
+            self._outcomes.follow()
+            return []
         return self._outcomes.take(post, answer, now)
 
 

@@ -24,6 +24,9 @@ EXCERPT = 1024
 UNEXPECTED = "unexpected-"
 """How the reason of a status begins that no table has."""
 
+FOLLOWED = "followed"
+"""The reason of a post that was taken, and whose request is followed."""
+
 NO_DATA_MART = frozenset({"AISCS0005W", "AIQCS0005W"})
 """Error codes that say the data mart itself does not exist (contract §0)."""
 
@@ -32,6 +35,8 @@ class Verdict(Enum):
     """What to do with the batch that was answered."""
 
     ACCEPTED = auto()
+    FOLLOW = auto()
+    """Taken, and not stored yet: the batch is held until its request has ended (v2 only)."""
     RETRY = auto()
     """Nobody's fault that we know of: again, later. Counts as a failure of the batch and of the endpoint."""
     THROTTLE = auto()
@@ -60,6 +65,8 @@ class Answer:
     body: str | None = None
     unseen: bool = False
     """The end of the attempt was not seen: the data mart may have stored the batch."""
+    request: str | None = None
+    """The id of the request that the post became, or whose end this is (v2 only)."""
 
 
 def judge(status: int, headers: Mapping[str, str], body: str, now: datetime) -> Answer:

@@ -9,7 +9,16 @@ from urllib.parse import quote
 import httpx
 
 from worker import __version__
-from worker.mart.token import FetchedToken, ReadyToken, TokenError, TokenSource, iam_fetcher, icp_fetcher
+from worker.mart.token import (
+    LONGEST,
+    FetchedToken,
+    ReadyToken,
+    TokenError,
+    TokenSource,
+    cp4d_fetcher,
+    iam_fetcher,
+    icp_fetcher,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +49,15 @@ def token_source(mart: Mart, client: httpx.Client | None = None) -> TokenSource:
     if mart.api_key is not None:
         return FetchedToken(iam_fetcher(client, mart.url, mart.api_key.get_secret_value()))
     password = mart.password.get_secret_value() if mart.password else ""
+    if mart.api == "v2":
+        return FetchedToken(cp4d_fetcher(client, mart.url, mart.username or "", password), longest=LONGEST)
     return FetchedToken(icp_fetcher(client, mart.url, mart.username or "", password))
+
+
+def base(mart: Mart) -> str:
+    """The path below which everything of the data mart is; under v2 its id is also the instance's (contract §8)."""
+    place = quote(mart.data_mart_id, safe=":")
+    return f"/openscale/{place}/v2" if mart.api == "v2" else f"/v1/data_marts/{place}"
 
 
 class MartClient:
@@ -56,6 +73,11 @@ class MartClient:
         """Which data mart this is of."""
         return self._mart.data_mart_id
 
+    @property
+    def api(self) -> str:
+        """Which interface is spoken: v1 or v2."""
+        return self._mart.api
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
@@ -69,12 +91,17 @@ class MartClient:
         return self.listing(self.at("service_bindings", binding_id, "subscriptions"), "subscriptions")
 
     def show(self) -> dict[str, Any]:
-        """The data mart itself (contract §2)."""
-        return self.get(self.at())
+        """The data mart itself (contract §2); under v2 the one of this instance (contract §8)."""
+        if self.api == "v1":
+            return self.get(self.at())
+        found = self.listing(self.at("data_marts"), "data_marts")
+        if not found:
+            raise MartError(f"GET {self._mart.url}{self.at('data_marts')}: the instance has no data mart")
+        return found[0]
 
     def at(self, *steps: str) -> str:
         """A path within the data mart; each step is an id or a name."""
-        return "/".join(("/v1/data_marts", *(quote(step, safe=":") for step in (self.data_mart_id, *steps))))
+        return "/".join((base(self._mart), *(quote(step, safe=":") for step in steps)))
 
     def listing(self, path: str, key: str, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         """The list of objects that the answer to a GET holds under `key`; raises `MartError`, or `TokenError`."""

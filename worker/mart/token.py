@@ -22,6 +22,9 @@ MARGIN = 300.0
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
+LONGEST = 1800.0
+"""Seconds after which a token of Cloud Pak for Data is renewed, whatever it says of itself (contract §8)."""
+
 LEAST = 30.0
 """Seconds until the next try: for a token that was expired when it came (our clock may be wrong), or not renewed."""
 
@@ -85,12 +88,15 @@ class FetchedToken:
     """Tokens fetched with `fetch`, one fetch at a time however many threads ask; `clock` is seconds since 1970.
 
     A token that still lives is renewed beside the posts, on a thread of the fetch's own: however slowly the token
-    service answers, nobody waits for it who has a token.
+    service answers, nobody waits for it who has a token. It is renewed after `longest` seconds at the latest.
     """
 
-    def __init__(self, fetch: Callable[[], str], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, fetch: Callable[[], str], clock: Callable[[], float] = time.time, longest: float = float("inf")
+    ) -> None:
         self._fetch = fetch
         self._clock = clock
+        self._longest = longest
         self._lock = threading.Lock()
         self._token: Token | None = None
         self._fetching: Future[str] | None = None
@@ -131,6 +137,7 @@ class FetchedToken:
     def _renew(self, fetching: Future[str]) -> None:
         try:
             token = read_token(self._fetch(), self._clock())
+            token = replace(token, renew_at=min(token.renew_at, self._clock() + self._longest))
         except TokenError as error:
             self._failed(fetching, error)
         except Exception as error:  # noqa: BLE001 - whatever it was, nobody may wait for this fetch for ever
@@ -174,6 +181,13 @@ def icp_fetcher(client: httpx.Client, mart_url: str, username: str, password: st
     """Fetch ICP / CP4D tokens with basic authentication (contract §1.3)."""
     url = f"{mart_url}/v1/preauth/validateAuth"
     return lambda: _ask(lambda: client.get(url, auth=(username, password)), url, "accessToken")
+
+
+def cp4d_fetcher(client: httpx.Client, mart_url: str, username: str, password: str) -> Callable[[], str]:
+    """Fetch Cloud Pak for Data tokens as the v2 API has them (contract §8)."""
+    url = f"{mart_url}/icp4d-api/v1/authorize"
+    body = {"username": username, "password": password}
+    return lambda: _ask(lambda: client.post(url, json=body), url, "token")
 
 
 def _ask(send: Callable[[], httpx.Response], url: str, key: str) -> str:

@@ -36,7 +36,10 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A subscription, as far as events are concerned (contract §4.2)."""
+    """A subscription, as far as events are concerned (contract §4.2, §8).
+
+    `data_set_id` is where its records go under v2, None under v1; `remedy` what to do where logging is not enabled.
+    """
 
     id: str
     binding_id: str
@@ -45,6 +48,8 @@ class Subscription:
     deployments: tuple[Deployment, ...]
     features: tuple[str, ...]
     logging_enabled: bool
+    data_set_id: str | None = None
+    remedy: str = "enable it"
 
 
 class Directory:
@@ -112,7 +117,7 @@ class Directory:
             return _unknown("ambiguous-asset", f"asset: several subscriptions match, name one or its binding: {places}")
         subscription, deployment_id = matches[0]
         if not subscription.logging_enabled:
-            detail = f"payload logging is off for subscription {subscription.id}: enable it, then redrive"
+            detail = f"payload logging is off for subscription {subscription.id}: {subscription.remedy}, then redrive"
             return Refusal(Disposition.LOGGING_DISABLED, "logging-disabled", detail)
         return Target(
             subscription.binding_id,
@@ -120,6 +125,7 @@ class Directory:
             deployment_id,
             self._bindings[subscription.binding_id].engine,
             subscription.features,
+            subscription.data_set_id,
         )
 
 

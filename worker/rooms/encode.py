@@ -1,4 +1,4 @@
-"""From a normal form to the JSON record that is posted (contract §5.1)."""
+"""From a normal form to the JSON record that is posted (contract §5.1, §8)."""
 
 from __future__ import annotations
 
@@ -40,12 +40,14 @@ def encode(envelope: Envelope, event: Event, target: Target, normal: Normal, sco
 
 
 def _head(target: Target) -> bytes:
-    """The ids of a target, up to the comma before the next member."""
-    ids = {
+    """The ids of a target, up to the comma before the next member; a data set knows them, and is told of many rows."""
+    ids: dict[str, Any] = {
         "binding_id": target.binding_id,
         "subscription_id": target.subscription_id,
         "deployment_id": target.deployment_id,
     }
+    if target.data_set_id is not None:
+        ids = {"multiple_records": True}
     head = orjson.dumps(ids)[:-1] + b","
     _heads.keep(id(target), (target, head), 100 + len(head))
     return head
