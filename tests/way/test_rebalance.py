@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.way.events import confluent, custom
-from tests.way.stage import Stage, until
+from tests.way.stage import Stage, WorkerProcess, until
 
 SECONDS = 8
 PROTOCOLS = {
@@ -49,17 +49,24 @@ class Stream:
         return self.count
 
 
+def _begun(*workers: WorkerProcess) -> None:
+    """Until then they do not listen for signals."""
+    until(lambda: all(each.lines("worker.started") for each in workers), "the workers' start")
+
+
 @pytest.mark.kafka
 @pytest.mark.parametrize("protocol", list(PROTOCOLS))
 def test_workers_join_and_leave_and_no_event_is_missing_nor_received_twice(stage: Stage, protocol: str) -> None:
     stage.settings |= PROTOCOLS[protocol]
     with ExitStack() as stack:
         first, second, third = (stack.enter_context(stage.worker()) for _ in range(3))
+        _begun(first, second, third)
         stream = Stream(stage)
         try:
             time.sleep(SECONDS / 2)
             assert first.stop()[0] == 0, first.log()
             late = stack.enter_context(stage.worker())
+            _begun(late)
             time.sleep(SECONDS / 2)
             assert second.stop()[0] == 0, second.log()
         finally:
