@@ -12,10 +12,10 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-ver
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test lint format bench chaos mutants kafka lock clean
+.PHONY: help demo test lint format bench bench-full chaos mutants kafka lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.run ## run the whole job on this machine: broker, data mart, engines, worker
 	@$(BIN)/payload-worker demo $(ARGS)
@@ -34,8 +34,13 @@ format: $(VENV)/.dev ## put the code into the project's format
 	@$(BIN)/ruff check --fix-only
 	@$(BIN)/ruff format
 
-bench: $(VENV)/.dev ## measure the worker against a naive loop
-	@$(BIN)/python -m bench $(ARGS)
+bench: $(VENV)/.dev ## measure the worker beside the quickest peers, in some minutes
+	@$(BIN)/python -m tests.kafka --fetch
+	@$(BIN)/python -m bench compare $(ARGS)
+
+bench-full: $(VENV)/.dev ## measure it beside all peers, before endpoints of 0 and 20 ms
+	@$(BIN)/python -m tests.kafka --fetch
+	@$(BIN)/python -m bench compare --full --keep $(ARGS)
 
 chaos: $(VENV)/.dev ## play the reliability scenarios (ARGS=--full: at the promised sizes)
 	@$(BIN)/python -m tests.kafka --fetch
@@ -53,9 +58,11 @@ lock: $(VENV)/.made ## lock the dependencies anew, with hashes (ARGS=--upgrade: 
 	$(UV_COMPILE) $(ARGS) --all-extras -c requirements/run.txt -o requirements/dev.txt pyproject.toml requirements/build.in
 	$(UV_COMPILE) $(ARGS) --no-emit-package h5py -o requirements/real-client.txt requirements/real-client.in
 	$(UV_COMPILE) $(ARGS) -o requirements/real-client-v2.txt requirements/real-client-v2.in
+	@for peer in bench/peers/*.in; do \
+		echo "$$peer"; $(UV_COMPILE) $(ARGS) -o "$${peer%.in}.txt" "$$peer" || exit 1; done
 
 clean: ## remove all that was made here: the environment, the fetched broker, caches
-	@rm -rf $(VENV) .kafka .openscale-client dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .kafka .bench .openscale-client dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each stamp is written after its last command succeeded, so what failed is tried again.

@@ -1,18 +1,22 @@
-"""Who is measured: for each contender the command that runs it, and the settings that it needs."""
+"""Who is measured: for each contender the command that runs it, the settings that it needs, and how it is prepared."""
 
 from __future__ import annotations
 
 import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from bench import environments
 from bench.endpoint import DATA_MART
+from worker.edges.schemas import READER, shipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PREFIX: Final = "PAYLOAD_WORKER_"
+SCHEMA: Final = shipped() / READER
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +29,48 @@ class Task:
     url: str
 
 
+def _nothing() -> None:
+    """It is there already."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A program that is measured; `command` and `environment` are made for each task."""
+    """A program that is measured; `command` and `environment` are made for each task.
+
+    `prepare` comes before: it makes what the command needs, unless it is there, and takes up to some minutes. It raises
+    `BenchError` where that cannot be made here: the contender is then reported as not measured, with that reason.
+    """
 
     name: str
     command: Callable[[Task], list[str]]
     environment: Callable[[Task], Mapping[str, str]]
+    prepare: Callable[[], None] = _nothing
+
+
+def _arguments(task: Task) -> list[str]:
+    return [task.bootstrap, task.topic, task.group, task.url, str(SCHEMA)]
 
 
 def _naive(task: Task) -> list[str]:
-    return [sys.executable, "-m", "bench.naive", task.bootstrap, task.topic, task.group, task.url]
+    return [sys.executable, "-m", "bench.naive", *_arguments(task)]
 
 
 def _worker(_: Task) -> list[str]:
     return [sys.executable, "-m", "worker", "run"]
 
 
+def _reference(task: Task) -> list[str]:
+    return [str(environments.binary()), *_arguments(task)]
+
+
 def _bare(_: Task) -> dict[str, str]:
     """The environment without settings of a worker that somebody may have in theirs."""
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+
+
+def _with_bench(task: Task) -> dict[str, str]:
+    """As bare, with this package where a Python of another environment finds it."""
+    return _bare(task) | {"PYTHONPATH": str(environments.ROOT)}
 
 
 def settings(task: Task) -> dict[str, str]:
@@ -62,6 +88,21 @@ def settings(task: Task) -> dict[str, str]:
     return _bare(task) | {f"{PREFIX}{name}": value for name, value in given.items()}
 
 
+def _peer(name: str) -> Contender:
+    """A library's program, run by the Python of its environment (`-P`: it shall not find itself as the library)."""
+
+    def command(task: Task) -> list[str]:
+        return [str(environments.python(name)), "-P", "-m", f"bench.peers.{name}", *_arguments(task)]
+
+    return Contender(name, command, _with_bench, partial(environments.make, name))
+
+
 NAIVE: Final = Contender("naive", _naive, _bare)
 WORKER: Final = Contender("worker", _worker, settings)
-CONTENDERS: Final = (NAIVE, WORKER)
+PEERS: Final = tuple(_peer(name) for name in ("aiokafka", "arroyo", "bytewax", "faststream", "quixstreams"))
+"""Each library's program; `python -m bench` compares the worker with the best of these and of `NAIVE`."""
+
+REFERENCE: Final = Contender("go", _reference, _bare, environments.build)
+"""The limit: what a compiled language makes of the same work."""
+
+CONTENDERS: Final = (NAIVE, *PEERS, WORKER, REFERENCE)

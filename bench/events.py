@@ -1,7 +1,8 @@
-"""The work: scorings of a custom engine with 14 feature columns and 3 of the answer, about 600 bytes as Avro.
+"""The work: scorings with 14 feature columns and 3 of the answer, about 600 bytes as Avro.
 
-Every event is another one, and the same number always makes the same event. Both kinds hold the same scoring:
-`typed` as tables of cells, `body` as the JSON that the scoring service had in its hand.
+Every event is another one, and the same number always makes the same event. `typed` and `body` hold the same scoring of
+a custom engine: as tables of cells, and as the JSON that the scoring service had in its hand. `azure` is Azure ML
+Studio's own JSON, an object a row with its numbers as texts in the answer; `sagemaker` is CSV in and JSON out.
 """
 
 from __future__ import annotations
@@ -17,10 +18,15 @@ import orjson
 from worker.edges.schemas import shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-Kind = Literal["typed", "body"]
-KINDS: Final[tuple[Kind, ...]] = ("typed", "body")
+Kind = Literal["typed", "body", "azure", "sagemaker"]
+KINDS: Final[tuple[Kind, ...]] = ("typed", "body", "azure", "sagemaker")
+SHARED: Final[tuple[Kind, ...]] = ("typed", "body")
+"""What every contender reads; the engines' own forms only the worker knows."""
+
+_ASSETS: Final = {"typed": "asset", "body": "asset", "azure": "studio", "sagemaker": "sagemaker"}
+"""What the sink's catalogue calls the assets of each."""
 
 SCHEMA: Final = fastavro.parse_schema(json.loads((shipped() / "payload_event.avsc").read_text(encoding="utf-8")))
 FRAMING: Final = b"\x00" + (1).to_bytes(4, "big")
@@ -52,24 +58,25 @@ _TENURE: Final = ("unemployed", "less_1", "1_to_4", "4_to_7", "greater_7")
 THRESHOLD: Final = 0.5
 
 
-def asset_id(number: int) -> str:
+def asset_id(kind: Kind, number: int) -> str:
     """The asset of the sink's subscription of this number."""
-    return f"asset-{number:06d}"
+    return f"{_ASSETS[kind]}-{number:06d}"
 
 
-def values(kind: Kind, count: int, subscriptions: int) -> Iterator[bytes]:
+def values(kind: Kind, count: int, subscriptions: int = 1) -> Iterator[bytes]:
     """`count` events as they stand on Kafka, evenly over the subscriptions."""
     for number in range(count):
         yield value(kind, number, number % subscriptions)
 
 
-def value(kind: Kind, number: int, subscription: int = 0) -> bytes:
-    """One event as it stands on Kafka."""
-    request, response = scoring(number)
-    if kind == "body":
-        request, response = _body(request), _body(response)
+def value(kind: Kind, number: int, subscription: int = 0, *, stamped: bool = True) -> bytes:
+    """One event as it stands on Kafka; not `stamped`: without a time of its own, so that Kafka's counts."""
+    request, response = _FORMS[kind](*scoring(number))
+    event = _event(number, asset_id(kind, subscription), request, response)
+    if not stamped:
+        event["scored_at"] = None
     stream = io.BytesIO()
-    fastavro.schemaless_writer(stream, SCHEMA, _event(number, asset_id(subscription), request, response))
+    fastavro.schemaless_writer(stream, SCHEMA, event)
     return FRAMING + stream.getvalue()
 
 
@@ -104,11 +111,55 @@ def _features(chance: random.Random) -> list[Any]:
     ]
 
 
-def _body(table: dict[str, Any]) -> dict[str, Any]:
+Side = dict[str, Any]
+
+
+def _typed(request: Side, response: Side) -> tuple[Side, Side]:
+    return request, response
+
+
+def _body(request: Side, response: Side) -> tuple[Side, Side]:
+    return _json(request), _json(response)
+
+
+def _azure(request: Side, response: Side) -> tuple[Side, Side]:
+    """As ML Studio's web services hold them, which name no column of another's."""
+    label, (risk, _), _ = response["values"][0]
+    asked = dict(zip(request["fields"], request["values"][0], strict=True))
+    answered = {name: None if cell is None else str(cell) for name, cell in asked.items()}
+    answered |= {"Scored Labels": label, "Scored Probabilities": str(risk)}
+    return (
+        _json({"Inputs": {"input1": [asked]}, "GlobalParameters": {}}),
+        _json({"Results": {"output1": [answered]}}),
+    )
+
+
+def _sagemaker(request: Side, response: Side) -> tuple[Side, Side]:
+    """Encoded features as one line of numbers, and the answer of a built-in algorithm."""
+    line = ",".join(_number(cell) for cell in request["values"][0])
+    _, (risk, _), threshold = response["values"][0]
+    answer = {"score": risk, "predicted_label": float(risk > threshold)}
+    return {"content_type": "text/csv", "data": line.encode()}, _json({"predictions": [answer]})
+
+
+def _number(cell: object) -> str:
+    """A cell as a model of numbers is given it: words by a number that stands for them, nothing as 0."""
+    return str(len(cell) if isinstance(cell, str) else float(cell) if isinstance(cell, (int, float)) else 0)
+
+
+def _json(table: Side) -> Side:
     return {"content_type": "application/json", "data": orjson.dumps(table)}
 
 
-def _event(number: int, asset: str, request: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+_FORMS: Final[Mapping[Kind, Callable[[Side, Side], tuple[Side, Side]]]] = {
+    "typed": _typed,
+    "body": _body,
+    "azure": _azure,
+    "sagemaker": _sagemaker,
+}
+
+
+def _event(number: int, asset: str, request: Side, response: Side) -> Side:
     return {
         "binding": None,
         "asset": asset,

@@ -1,4 +1,4 @@
-"""The whole benchmark: broker, topics, sink, rounds in which every contender has its turn, and the sink's ceiling."""
+"""What all measurements stand on: a broker, the topics on it, the sinks, and rounds in which everyone has a turn."""
 
 from __future__ import annotations
 
@@ -6,78 +6,115 @@ import json
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench import ceiling, events
-from bench.contenders import CONTENDERS
 from bench.endpoint import BenchError, Sink, build
 from bench.measure import measure
-from bench.report import Result
-from bench.topics import filled, real_broker
+from bench.plan import Place, in_order
+from bench.topics import again_and_again, empty, filled, real_broker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from bench.endpoint import Manner
+    from bench.events import Kind
     from bench.measure import Run
+    from bench.plan import Turn
+    from tests.kafka.broker import Broker
 
 CEILING_SECONDS: Final = 300
 CEILING_RECORDS: Final = 100_000
+DIFFERENT: Final = 100_000
+"""Events that are made at most; a topic of more holds them again and again. A multiple of all numbers of
+subscriptions that are measured."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to measure: `latency_ms` is how long the sink lets each post wait."""
+class Ground:
+    """A broker with topics that are filled once, and a sink for each manner of endpoint; kept until the end."""
 
-    events: int
-    rounds: int
-    latency_ms: int
-    subscriptions: int
+    def __init__(self, held: ExitStack, binary: Path, broker: Broker) -> None:
+        self._held = held
+        self._binary = binary
+        self._broker = broker
+        self._topics: dict[tuple[Kind, int, int], str] = {}
+        self._sinks: dict[Manner, Sink] = {}
+
+    @property
+    def broker(self) -> str:
+        """What the broker is, without its address."""
+        return self._broker.name.partition(" at ")[0]
+
+    def place(self, turn: Turn) -> Place:
+        """Where a turn's events stand; filled at the first asking."""
+        key = (turn.kind, turn.events, turn.manner.subscriptions)
+        if key not in self._topics:
+            say(f"filling a topic: {turn.events:,} events, {turn.kind}")
+            made = list(events.values(turn.kind, min(turn.events, DIFFERENT), turn.manner.subscriptions))
+            full = filled(self._broker, turn.kind, again_and_again(made, turn.events))
+            self._topics[key] = self._held.enter_context(full)
+        return Place(self._broker.bootstrap, self._topics[key])
+
+    @contextmanager
+    def empty_place(self) -> Iterator[Place]:
+        """A topic that holds nothing yet."""
+        with empty(self._broker, "paced") as topic:
+            yield Place(self._broker.bootstrap, topic)
+
+    def sink(self, manner: Manner) -> Sink:
+        """A sink of this manner; started at the first asking."""
+        if manner not in self._sinks:
+            self._sinks[manner] = self._held.enter_context(Sink(self._binary, manner))
+        return self._sinks[manner]
+
+    def ceiling(self) -> float:
+        """Records a second that a sink takes where nothing has to be done but to post; without latency."""
+        with Sink(self._binary) as sink:
+            command = [sys.executable, "-m", ceiling.__name__, sink.url, str(CEILING_RECORDS)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=CEILING_SECONDS)
+            if done.returncode != 0:
+                raise BenchError(f"the sink's ceiling could not be measured:\n{done.stderr}")
+            found = json.loads(done.stdout)
+            counted = sink.count().distinct
+        if counted != found["records"]:
+            raise BenchError(f"the sink counted {counted} of {found['records']} records")
+        return float(found["records"] / found["seconds"])
 
 
-def bench(plan: Plan) -> Result:
-    """Measure; raises `BenchError` for an error and for lost records."""
+@contextmanager
+def ground() -> Iterator[Ground]:
+    """The sink built and a real broker started; all is ended and deleted at the end. Raises `BenchError`."""
     with ExitStack() as held:
         directory = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="payload-bench-")))
         binary = build(directory)
         broker = held.enter_context(real_broker())
-        limit = sink_ceiling(binary)
-        _say(f"sink alone: {limit:,.0f} records/s")
-        _say(f"{broker.name}: filling topics with {plan.events:,} events each")
-        topics = {
-            kind: held.enter_context(filled(broker, kind, events.values(kind, plan.events, plan.subscriptions)))
-            for kind in events.KINDS
-        }
-        sink = held.enter_context(Sink(binary, plan.latency_ms, plan.subscriptions))
-        runs = [_round(number, plan, sink, broker.bootstrap, topics) for number in range(plan.rounds)]
-        return Result(runs, limit, broker.name, plan.events, plan.latency_ms, plan.subscriptions)
+        yield Ground(held, binary, broker)
 
 
-def sink_ceiling(binary: Path) -> float:
-    """Records a second that the sink takes where nothing has to be done but to post; without latency."""
-    with Sink(binary) as sink:
-        command = [sys.executable, "-m", ceiling.__name__, sink.url, str(CEILING_RECORDS)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=CEILING_SECONDS)
-        if done.returncode != 0:
-            raise BenchError(f"the sink's ceiling could not be measured:\n{done.stderr}")
-        found = json.loads(done.stdout)
-        counted = sink.count().distinct
-    if counted != found["records"]:
-        raise BenchError(f"the sink counted {counted} of {found['records']} records")
-    return float(found["records"] / found["seconds"])
+def play(
+    found: Ground, turns: Sequence[Turn], rounds: int, how: Callable[[Turn, Sink, Place], Run | None] = measure
+) -> list[tuple[int, Run]]:
+    """Every turn once a round, each run with its round's number; raises `BenchError`, also for lost records.
 
-
-def _round(number: int, plan: Plan, sink: Sink, bootstrap: str, topics: dict[events.Kind, str]) -> list[Run]:
-    """Every contender on every kind, one after another; each round begins with another of them."""
-    turns = [(kind, contender) for kind in events.KINDS for contender in CONTENDERS]
-    start = number % len(turns)
-    runs: list[Run] = []
-    for kind, contender in turns[start:] + turns[:start]:
-        run = measure(contender, kind, plan.events, sink, (bootstrap, topics[kind]))
-        _say(f"round {number + 1}: {run.contender} {kind}: {run.rate:,.0f} records/s, {run.cpu_per_100k:.2f} CPU s")
-        runs.append(run)
+    `how` makes a run, or none.
+    """
+    runs: list[tuple[int, Run]] = []
+    for number in range(rounds):
+        for turn in in_order(turns, number):
+            place = found.place(turn)
+            run = how(turn, found.sink(turn.manner), place)
+            if run is None:
+                continue
+            runs.append((number, run))
+            say(
+                f"round {number + 1}: {run.contender} {run.kind} ({run.endpoint}): "
+                f"{run.rate:,.0f} records/s, {run.cpu_per_100k:.2f} CPU s, {run.rss / 1e6:.0f} MB"
+            )
     return runs
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Tell the person who waits how far it is."""
     print(line, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Where the worker's time goes: CPU microseconds a record, stage by stage, in this process: `python -m bench.stages`.
+"""Where the worker's time goes: CPU microseconds a record, stage by stage, in this process.
 
 The stages are called one after another on the same chunk, with the objects that the worker is composed of. All but
 posting is counted on its thread alone; posting for the whole process, so with what librdkafka fetches meanwhile.
@@ -6,19 +6,18 @@ posting is counted on its thread alone; posting for the whole process, so with w
 
 from __future__ import annotations
 
-import argparse
 import gc
-import tempfile
 import time
 import uuid
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from bench import events
-from bench.contenders import Task
-from bench.endpoint import DATA_MART, BenchError, Sink, build
-from bench.topics import filled, real_broker
+from bench.contenders import WORKER, Task
+from bench.endpoint import DATA_MART, BenchError
+from bench.harness import ground, say
+from bench.plan import Turn
+from bench.report import Result
 from worker.compose import flow_policy
 from worker.config import Settings, load
 from worker.edges.cluster import describe
@@ -36,8 +35,10 @@ from worker.rooms.decode import Decoder
 from worker.rooms.encode import encode
 from worker.rooms.identity import Identity
 from worker.rooms.normalise import normalise
+from worker.run import quiet_collector
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from worker.model import Claim, Envelope
@@ -182,21 +183,19 @@ def _target(event: Event, directory: Directory) -> Target:
     return found
 
 
-def main() -> None:
-    """Measure both kinds and print a table."""
-    parser = argparse.ArgumentParser(prog="bench.stages", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--events", type=int, default=50_000)
-    count: int = parser.parse_args().events
+def run(given: Namespace) -> Result:
+    """Measure every kind of event; raises `BenchError`."""
     found: dict[str, dict[str, float]] = {}
-    with ExitStack() as held:
-        binary = build(Path(held.enter_context(tempfile.TemporaryDirectory(prefix="payload-bench-"))))
-        broker = held.enter_context(real_broker())
-        sink = held.enter_context(Sink(binary))
+    quiet_collector()  # as the worker does before its loop
+    with ground() as stood:
         for kind in events.KINDS:
-            topic = held.enter_context(filled(broker, kind, events.values(kind, count, 1)))
-            given = _settings(Task(broker.bootstrap, topic, f"bench-{uuid.uuid4().hex[:12]}", sink.url))
-            found[kind] = Profile(given).run(count)
-    _print(found)
+            turn = Turn(WORKER, kind, given.events)
+            place = stood.place(turn)
+            task = Task(place.bootstrap, place.topic, f"bench-{uuid.uuid4().hex[:12]}", stood.sink(turn.manner).url)
+            say(f"taking the worker apart: {kind}")
+            found[kind] = Profile(_settings(task)).run(given.events)
+        broker = stood.broker
+    return Result("stages", broker, {"events": given.events}, (), (), more={"stages": found})
 
 
 def _settings(task: Task) -> Settings:
@@ -205,14 +204,3 @@ def _settings(task: Task) -> Settings:
         "mart": {"url": task.url, "api_key": "bench", "data_mart_id": DATA_MART},
     }
     return load(None, flags)
-
-
-def _print(found: Mapping[str, Mapping[str, float]]) -> None:
-    print(f"{'CPU us a record':24}" + "".join(f"{kind:>10}" for kind in found))
-    for name in next(iter(found.values())):
-        print(f"{name:24}" + "".join(f"{spent[name]:10.2f}" for spent in found.values()))
-    print(f"{'sum':24}" + "".join(f"{sum(spent.values()):10.2f}" for spent in found.values()))
-
-
-if __name__ == "__main__":
-    main()

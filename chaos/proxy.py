@@ -194,11 +194,11 @@ class _Connection:
             if not data:
                 writer.write_eof()
                 return
-            writer.write(data)
-            await writer.drain()
             bandwidth = self._proxy.weather.bandwidth
             if bandwidth:
                 await asyncio.sleep(len(data) / bandwidth)
+            writer.write(data)
+            await writer.drain()
 
     async def _swallow(self, data: bytes, *, answering: bool) -> None:
         """Half-open: a client that leaves is let go; that the target has left is not told to the client."""

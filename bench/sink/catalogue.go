@@ -8,29 +8,54 @@ import (
 	"time"
 )
 
-const (
-	bindingID = "00000000-0000-4000-8000-00000000b001"
-	created   = "2019-06-11T10:00:00.000Z"
-)
+const created = "2019-06-11T10:00:00.000Z"
 
 type object = map[string]any
 
-// answerCatalogue adds what a worker asks before it posts: a token, the data mart, its binding and its subscriptions.
+// service is a bound engine; `features` is what its subscriptions say of their columns, where its requests name none.
+type service struct {
+	guid, engine, asset string
+	digit               string
+	subscriptions       int
+	features            []string
+}
+
+// features are the columns of the benchmark's model, as bench/events.py has them.
+var features = []string{
+	"checking_status", "loan_duration_months", "credit_history", "loan_purpose", "loan_amount", "existing_savings",
+	"employment_duration", "installment_percent", "age", "owns_property", "existing_credits_count", "monthly_income",
+	"debt_to_income", "foreign_worker",
+}
+
+// services are the bindings of the data mart: many subscriptions of a custom engine, one of each of two others.
+func services(subscriptions int) []service {
+	return []service{
+		{"00000000-0000-4000-8000-00000000b001", "custom_machine_learning", "asset", "0", subscriptions, nil},
+		{"00000000-0000-4000-8000-00000000b002", "azure_machine_learning", "studio", "1", 1, nil},
+		{"00000000-0000-4000-8000-00000000b003", "amazon_sagemaker", "sagemaker", "2", 1, features},
+	}
+}
+
+// answerCatalogue adds what a worker asks before it posts: a token, the data mart, its bindings and subscriptions.
 func answerCatalogue(handler *http.ServeMux, dataMart string, subscriptions int) {
 	mart := "/v1/data_marts/" + dataMart
 	bindings := mart + "/service_bindings"
-	listed := make([]object, subscriptions)
-	for number := range listed {
-		listed[number] = subscription(number, bindings)
-	}
 	say := func(path string, found object) {
 		handler.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { answer(w, found) })
 	}
+	bound := []object{}
+	for _, service := range services(subscriptions) {
+		listed := make([]object, service.subscriptions)
+		for number := range listed {
+			listed[number] = subscription(service, number, bindings)
+		}
+		bound = append(bound, binding(service, bindings))
+		say(bindings+"/"+service.guid, binding(service, bindings))
+		say(bindings+"/"+service.guid+"/subscriptions", object{"subscriptions": listed})
+	}
 	handler.HandleFunc("/v1/preauth/validateAuth", func(w http.ResponseWriter, _ *http.Request) { answer(w, token()) })
 	say(mart, object{"internal_database": true, "status": object{"state": "active"}, "service_instance_crn": "N/A"})
-	say(bindings, object{"service_bindings": []object{binding(bindings)}})
-	say(bindings+"/"+bindingID, binding(bindings))
-	say(bindings+"/"+bindingID+"/subscriptions", object{"subscriptions": listed})
+	say(bindings, object{"service_bindings": bound})
 }
 
 func answer(w http.ResponseWriter, found any) {
@@ -49,29 +74,33 @@ func token() object {
 	}
 }
 
-func binding(bindings string) object {
+func binding(of service, bindings string) object {
 	return object{
-		"metadata": object{"guid": bindingID, "url": bindings + "/" + bindingID, "created_at": created},
+		"metadata": object{"guid": of.guid, "url": bindings + "/" + of.guid, "created_at": created},
 		"entity": object{
-			"name": "scoring service", "service_type": "custom_machine_learning", "instance_id": bindingID,
+			"name": "scoring service of " + of.engine, "service_type": of.engine, "instance_id": of.guid,
 			"credentials": object{"url": "http://127.0.0.1"}, "status": object{"state": "active"},
 		},
 	}
 }
 
-func subscription(number int, bindings string) object {
-	guid := fmt.Sprintf("00000000-0000-4000-8000-0000c%07d", number)
-	url := bindings + "/" + bindingID + "/subscriptions/" + guid
-	asset := fmt.Sprintf("asset-%06d", number)
+func subscription(of service, number int, bindings string) object {
+	guid := fmt.Sprintf("00000000-0000-4000-8000-%sc%010d", of.digit, number)
+	url := bindings + "/" + of.guid + "/subscriptions/" + guid
+	asset := fmt.Sprintf("%s-%06d", of.asset, number)
+	properties := object{"input_data_type": "structured", "problem_type": "binary", "prediction_field": "predicted_label"}
+	if of.features != nil {
+		properties["feature_fields"] = of.features
+	}
 	return object{
 		"metadata": object{"guid": guid, "url": url, "created_at": created, "modified_at": created},
 		"entity": object{
-			"service_binding_id": bindingID,
+			"service_binding_id": of.guid,
 			"status":             object{"state": "active"},
 			"asset":              object{"asset_id": asset, "asset_type": "model", "name": "model " + asset, "url": "", "created_at": created},
-			"asset_properties":   object{"input_data_type": "structured", "problem_type": "binary", "prediction_field": "predicted_label"},
+			"asset_properties":   properties,
 			"deployments": []object{{
-				"deployment_id": fmt.Sprintf("00000000-0000-4000-8000-0000d%07d", number), "name": "deployment of " + asset,
+				"deployment_id": fmt.Sprintf("00000000-0000-4000-8000-%sd%010d", of.digit, number), "name": "deployment of " + asset,
 				"deployment_type": "online", "created_at": created, "url": "", "deployment_rn": "",
 				"scoring_endpoint": object{"url": ""},
 			}},

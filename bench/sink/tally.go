@@ -11,9 +11,12 @@ import (
 var marker = []byte(`"scoring_id":"`)
 
 // count is what the sink has seen since it was reset. The two times are in nanoseconds since then: the arrival of the
-// first post, and the end of the last one that brought an id which was new.
+// first post, and the end of the last one that brought an id which was new. `Most` is of posts at once, `Refused` of
+// posts that were answered 429; `Posts` are those that were taken.
 type count struct {
 	Posts    int   `json:"posts"`
+	Refused  int   `json:"refused"`
+	Most     int   `json:"most"`
 	Records  int   `json:"records"`
 	Distinct int   `json:"distinct"`
 	Bytes    int64 `json:"bytes"`
@@ -27,10 +30,12 @@ type tally struct {
 	count count
 	seen  map[[16]byte]struct{}
 	pool  sync.Pool
+	timed bool
+	ages  ages
 }
 
-func newTally() *tally {
-	made := &tally{pool: sync.Pool{New: func() any { return &buffers{} }}}
+func newTally(timed bool) *tally {
+	made := &tally{timed: timed, pool: sync.Pool{New: func() any { return &buffers{} }}}
 	made.reset()
 	return made
 }
@@ -44,7 +49,8 @@ type buffers struct {
 func (t *tally) reset() {
 	t.lock.Lock()
 	defer t.lock.Unlock()
-	t.began, t.count, t.seen = time.Now(), count{}, make(map[[16]byte]struct{}, 1<<17)
+	t.began, t.count, t.seen = time.Now(), count{First: -1}, make(map[[16]byte]struct{}, 1<<17)
+	t.ages = ages{}
 }
 
 func (t *tally) read() count {
@@ -53,20 +59,47 @@ func (t *tally) read() count {
 	return t.count
 }
 
-// take reads a post and counts its records: by the key of their ids, which is far cheaper than reading JSON.
-func (t *tally) take(r *http.Request, arrived time.Time) error {
+func (t *tally) forgetAges() {
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	t.ages = ages{}
+}
+
+func (t *tally) readAges() summary {
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	return t.ages.summary()
+}
+
+// saw notes that a post has come, whatever becomes of it.
+func (t *tally) saw(arrived time.Time, atOnce int) {
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	if t.count.First < 0 {
+		t.count.First = int64(arrived.Sub(t.began))
+	}
+	t.count.Most = max(t.count.Most, atOnce)
+}
+
+func (t *tally) refuse() {
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	t.count.Refused++
+}
+
+// readBody reads a post and finds its records: by the key of their ids, which is far cheaper than reading JSON.
+func (t *tally) readBody(r *http.Request) (*buffers, error) {
 	held := t.pool.Get().(*buffers)
-	defer t.pool.Put(held)
 	held.body.Reset()
 	if r.ContentLength > 0 {
 		held.body.Grow(int(r.ContentLength) + bytes.MinRead)
 	}
 	if _, err := held.body.ReadFrom(r.Body); err != nil {
-		return err
+		t.pool.Put(held)
+		return nil, err
 	}
 	held.ids = hashes(held.ids[:0], held.body.Bytes())
-	t.add(held.ids, int64(held.body.Len()), arrived)
-	return nil
+	return held, nil
 }
 
 func hashes(ids [][16]byte, body []byte) [][16]byte {
@@ -85,20 +118,22 @@ func hashes(ids [][16]byte, body []byte) [][16]byte {
 	}
 }
 
-func (t *tally) add(ids [][16]byte, size int64, arrived time.Time) {
+// add counts what a post has brought, and takes its buffers back.
+func (t *tally) add(held *buffers) {
+	defer t.pool.Put(held)
 	t.lock.Lock()
 	defer t.lock.Unlock()
-	if t.count.Posts == 0 {
-		t.count.First = int64(arrived.Sub(t.began))
-	}
-	for _, id := range ids {
+	for _, id := range held.ids {
 		t.seen[id] = struct{}{}
 	}
 	if len(t.seen) > t.count.Distinct {
 		t.count.Last = int64(time.Since(t.began))
 	}
+	if t.timed {
+		t.ages.note(held.body.Bytes(), time.Now())
+	}
 	t.count.Posts++
-	t.count.Records += len(ids)
-	t.count.Bytes += size
+	t.count.Records += len(held.ids)
+	t.count.Bytes += int64(held.body.Len())
 	t.count.Distinct = len(t.seen)
 }

@@ -1,0 +1,1 @@
+"""What is measured beside the plain comparison: one module for each of the project's promises about speed."""
