@@ -72,12 +72,14 @@ class Table:
     """A request or response that the producer has put into rows already.
 
     `fields` has one name a column (None where there are none, as in unstructured input), `values` one list a row.
-    `meta` holds columns that are no features, in the same shape, one row a row (contract §6).
+    `meta` holds columns that are no features, in the same shape, one row a row (contract §6). `sound`: whoever made it
+    vouches that `values` are lists of lists of cells that may be posted, whatever their number in a row.
     """
 
     fields: Sequence[str] | None
     values: Sequence[Any]
     meta: Mapping[str, Any] | None = None
+    sound: bool = False
 
 
 @_record_value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import re
 import struct
 import sys
 from collections import Counter
@@ -21,9 +22,10 @@ from fastavro.io.binary_decoder import BinaryDecoder
 
 from worker.edges.schemas import reader_schema
 from worker.model import Body, Event, Table
-from worker.rooms.binary import TrailingBytesError
+from worker.rooms.binary import NotFiniteError, TrailingBytesError
 from worker.rooms.compiled import generate
-from worker.rooms.events import SHAPE
+from worker.rooms.events import SHAPE, SOUND
+from worker.rooms.normalise import tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +36,8 @@ Outcome = tuple[str, str]
 """What became of a message: `read` and its value, `left over` and how much, or `refused`."""
 
 REFUSED: Final = ("refused", "")
+
+_NOT_FINITE: Final = re.compile(r"\b(nan|inf)\b")
 
 
 def _record(name: str, **fields: Any) -> Any:
@@ -176,7 +180,10 @@ def broken(chance: Random, value: bytes) -> bytes:
 
 
 class Subject:
-    """One schema: what is generated from it, and fastavro's way of reading."""
+    """One schema: what is generated from it, and fastavro's way of reading.
+
+    `sound` reads events as the others do, unless a number is not finite; there must be no flaw in their cells then.
+    """
 
     def __init__(self, schema: Any) -> None:
         self.named: dict[str, Any] = {}
@@ -184,6 +191,7 @@ class Subject:
         self.readers: list[Compiled] = [generate(self.schema, self.named)]
         if self.schema["name"] in SHAPE.makers:
             self.readers.append(generate(self.schema, self.named, SHAPE))
+        self.sound = generate(self.schema, self.named, SOUND) if self.schema["name"] in SHAPE.makers else None
 
     def difference(self, value: bytes) -> str | None:
         """What differs between the readers in reading a message; None where they agree."""
@@ -192,7 +200,22 @@ class Subject:
             found = by_generated(reader, value)
             if found != expected and not (found == REFUSED and self._against_the_rules(value)):
                 return f"{value.hex()}: {found} where fastavro says {expected}"
-        return None
+        return None if self.sound is None else self._unsound(self.sound, value, expected)
+
+    def _unsound(self, read: Compiled, value: bytes, expected: Outcome) -> str | None:
+        """What is wrong with what the reader of sound events makes of a message."""
+        try:
+            found = read(value, 0)
+        except NotFiniteError:
+            finite = expected[0] == "read" and not _NOT_FINITE.search(expected[1])
+            return f"{value.hex()}: not finite, where fastavro says {expected}" if finite else None
+        except Exception:  # noqa: BLE001 - of many kinds
+            found = by_generated(self.readers[-1], value)
+            return f"{value.hex()}: refused, where others say {found}" if found[0] == "read" else None
+        contents = (each for each in (found.request, found.response) if isinstance(each, Table))
+        good = all(each.sound and tables.flaw(each.values, tables.MAX_DEPTH) is None for each in contents)
+        same = ("read", repr(_plain(found))) == by_generated(self.readers[-1], value)
+        return None if good and same else f"{value.hex()}: {_plain(found)} is not sound, or not as others read it"
 
     def _by_fastavro(self, value: bytes) -> Outcome:
         stream = io.BytesIO(value)

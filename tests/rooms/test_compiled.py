@@ -18,6 +18,7 @@ from tests.way.events import avro, body, custom, event
 from worker.edges.schemas import load_schemas, reader_schema
 from worker.model import Body, Event, Table
 from worker.rooms import binary
+from worker.rooms.binary import NotFiniteError
 from worker.rooms.compiled import Compiled, UnsupportedError, generate
 from worker.rooms.framing import SchemaId
 from worker.rooms.kept import BUDGET, LARGEST, Beginnings, Kept
@@ -135,6 +136,22 @@ def test_an_event_is_made_of_the_models_own_values() -> None:
     assert isinstance(found.request, Body)
     assert isinstance(found.response, Table)
     assert (found.binding, found.scored_at, found.response.values) == ("b", 1_560_247_200_123_456, TABLE["values"])
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("cell", [lambda number: number, lambda number: [number], lambda number: [[0.5, number]]])
+def test_a_sound_event_has_finite_numbers_only(cell: Any, number: float) -> None:
+    """The room that names the cell reads the others."""
+    read = SUBJECTS[0].sound
+    assert read is not None
+    table = TABLE | {"values": [[1, "x"], [None, cell(number)]]}
+    for request, response in ((table, TABLE), (TABLE, table)):
+        with pytest.raises(NotFiniteError):
+            read(avro(event("a", request, response)), 0)
+    found = read(avro(event("a", TABLE, body("1"))), 0)
+    assert isinstance(found.request, Table)
+    assert found.request.sound
+    assert not EVENTS(avro(event("a", TABLE, body("1"))), 0).request.sound
 
 
 @given(st.lists(st.integers(-(1 << 63), (1 << 63) - 1), max_size=20))
@@ -255,7 +272,9 @@ def test_names_are_the_events_own_whatever_events_came_before(lists: list[list[s
 
 
 def test_the_schema_that_ships_has_a_generated_reader() -> None:
-    assert load_schemas(None, {}).readers[SchemaId(1)].generated is not None
+    reader = load_schemas(None, {}).readers[SchemaId(1)]
+    assert reader.generated is not None
+    assert reader.sound is not None
 
 
 @pytest.mark.parametrize(

@@ -35,14 +35,21 @@ class Envelopes:
     def of(self, messages: Iterable[Message]) -> list[Envelope]:
         """Raises `SourceError` where a partition goes back: it is another topic of that name."""
         envelopes: list[Envelope] = []
+        owned, after = self._owned, self._next
+        message: Any  # its type says None of what only errors lack
         for message in messages:
-            error = message.error()
-            if error is not None:
+            if (error := message.error()) is not None:
                 self._on_error(message, error)
                 continue
-            claim = self.claim_of(message)
-            if claim is not None:
-                envelopes.append(self._envelope(claim, message))
+            claim = owned.get((message.topic(), message.partition()))
+            if claim is None:
+                continue
+            offset: int = message.offset()
+            if offset < after.get(claim, 0):
+                raise SourceError(gone_back(claim, after[claim], offset))
+            after[claim] = offset + 1
+            key, value, headers = message.key(), message.value(), self._headers(message)
+            envelopes.append(Envelope(claim, offset, message.timestamp()[1], key, value, headers))
         return envelopes
 
     def _on_error(self, message: Message, error: KafkaError) -> None:
@@ -51,14 +58,6 @@ class Envelopes:
             self._resets.note(topic, partition)
         else:
             self._failures.note(error)
-
-    def _envelope(self, claim: Claim, message: Any) -> Envelope:
-        """An envelope of a message without error; `Any`, for the type says None of what only errors lack."""
-        offset: int = message.offset()
-        if offset < self._next.get(claim, 0):
-            raise SourceError(gone_back(claim, self._next[claim], offset))
-        self._next[claim] = offset + 1
-        return Envelope(claim, offset, message.timestamp()[1], message.key(), message.value(), self._headers(message))
 
     def _headers(self, message: Any) -> Sequence[tuple[str, bytes | None]]:
         """None where a header's name is not UTF-8: the client library can tell none of them then."""

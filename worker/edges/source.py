@@ -42,7 +42,8 @@ CLOSING = 5.0
 
 _DEFAULTS: dict[str, Any] = {
     "fetch.queue.backoff.ms": 20,
-    "queued.max.messages.kbytes": 16_384,
+    "queued.max.messages.kbytes": 4_096,
+    "fetch.max.bytes": 2 * 1024 * 1024,  # one answer of a broker, which is kept until all of it has been read
     "enable.partition.eof": False,
 }
 _FIXED: dict[str, Any] = {"enable.auto.commit": False, "enable.auto.offset.store": False, SETTING: "error"}

@@ -142,6 +142,6 @@ class Ledgers:
 def _size(envelope: Envelope) -> int:
     """Bytes of a record as it was read."""
     size = len(envelope.value or b"") + len(envelope.key or b"")
-    for name, value in envelope.headers:
-        size += len(name) + len(value or b"")
+    if envelope.headers:
+        size += sum(len(name) + len(value or b"") for name, value in envelope.headers)
     return size

@@ -26,6 +26,10 @@ class TrailingBytesError(ValueError):
     """Bytes were left over behind the body."""
 
 
+class NotFiniteError(ValueError):
+    """A number is NaN or infinite, and whoever reads has asked for none."""
+
+
 def long(data: bytes, at: int) -> tuple[int, int]:
     """A long of any length; what does not fit into 64 bits is refused, for it would have to be cut.
 

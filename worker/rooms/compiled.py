@@ -13,11 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from struct import Struct
 from typing import Any
 
-from worker.rooms import binary
 from worker.rooms.kept import HEAD, Beginnings
+from worker.rooms.lines import GLOBALS, PRIMITIVES, blocks, call, finite, fixed, indented, short
 
 Compiled = Callable[[bytes, int], Any]
 """Reads the whole of some bytes from a position; raises whatever bad bytes run into."""
@@ -26,55 +25,6 @@ _LEAST = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8,
 _COMMON = ("string", "double", "long", "boolean", "null")
 _FEW = 2
 _BRANCHES = 64  # that one byte can name
-
-_SIZED = [
-    "n = STEPS[d[p]]",
-    "if n:",
-    " e = p + n",
-    " {v} = d[p + 1:e]{decoded}",
-    " p = e",
-    "else:",
-    " {v}, p = {otherwise}(d, p)",
-]
-_NUMBER = [
-    "n = d[p]",
-    "p += 1",
-    "if n < 128:",
-    " {v} = DIGITS[n]",
-    "else:",
-    " e = d[p]",
-    " if e < 128:",
-    "  n = n & 127 | e << 7",
-    "  {v} = (n >> 1) ^ -(n & 1)",
-    "  p += 1",
-    " else:",
-    "  {v}, p = long_(d, p - 1)",
-]
-_PRIMITIVES: dict[str, list[str]] = {
-    "null": ["{v} = None"],
-    "boolean": ["{v} = BOOLEANS[d[p]]", "p += 1"],
-    "int": _NUMBER,
-    "long": _NUMBER,
-    "float": ["{v}, = float_(d, p)", "p += 4"],
-    "double": ["{v}, = double(d, p)", "p += 8"],
-    "bytes": [line.replace("{decoded}", "").replace("{otherwise}", "octets") for line in _SIZED],
-    "string": [line.replace("{decoded}", ".decode()").replace("{otherwise}", "string") for line in _SIZED],
-}
-"""How a primitive is read into `{v}`: one byte of length or two of number take no call."""
-
-_GLOBALS: dict[str, Any] = {
-    "long_": binary.long,
-    "octets": binary.octets,
-    "string": binary.string,
-    "STEPS": binary.STEPS,
-    "count": binary.count,
-    "left_over": binary.left_over,
-    "unread_strings": binary.unread_strings,
-    "BOOLEANS": (False, True),
-    "DIGITS": tuple((byte >> 1) ^ -(byte & 1) for byte in range(128)),
-    "double": Struct("<d").unpack_from,
-    "float_": Struct("<f").unpack_from,
-}
 
 
 class UnsupportedError(Exception):
@@ -87,13 +37,15 @@ class Shape:
 
     `makers` are the source of an expression by the full name of a record, over `{its fields}` and `names`. `kept` are
     fields `record.field`, arrays of strings, that are the same in many records: equal bytes may give the same list.
-    `unread` are maps of strings that are seldom looked at, and only checked.
+    `unread` are maps of strings that are seldom looked at, and only checked. `finite`: a NaN or an infinity is not
+    read, but raises `binary.NotFiniteError`.
     """
 
     makers: Mapping[str, str]
     names: Mapping[str, Any]
     kept: frozenset[str]
     unread: frozenset[str]
+    finite: bool = False
 
 
 PLAIN = Shape({}, {}, frozenset(), frozenset())
@@ -111,10 +63,10 @@ def generate(schema: Any, named: Mapping[str, Any], shape: Shape = PLAIN) -> Com
         UnsupportedError: the schema is recursive, has logical types, or arrays of items that take no bytes.
     """
     source = _Source(named, shape)
-    lines = ["def body(d, p):", " size = len(d)", *_in(source.read(schema, "v")), " if p != size:"]
+    lines = ["def body(d, p):", " size = len(d)", *indented(source.read(schema, "v")), " if p != size:"]
     lines += ["  raise left_over(size, p)", " return v"]
     code = "\n".join([*source.lines, *lines])
-    scope = _GLOBALS | dict(shape.names) | source.constants
+    scope = GLOBALS | dict(shape.names) | source.constants
     # No word of the schema stands in the source, but the names of fields as string literals.
     exec(compile(code, "<reader generated from a schema>", "exec"), scope)  # noqa: S102
     read: Compiled = scope["body"]
@@ -124,8 +76,7 @@ def generate(schema: Any, named: Mapping[str, Any], shape: Shape = PLAIN) -> Com
 class _Source:
     """The source of a reader: `lines` of the functions it needs, and the `constants` that they name.
 
-    In all of it `d` are the bytes, `p` is the position and `size` the end. `n`, `e` and `t` are a number, an end and a
-    branch that do not outlive the value they are read for. A function is written once for each place of the schema
+    The names in it are those of `lines`. A function is written once for each place of the schema
     that needs one, so that the source grows with the schema and no faster.
     """
 
@@ -148,14 +99,15 @@ class _Source:
         if kind in ("record", "error"):
             return self._record(schema, into)
         if kind in ("array", "map"):
-            return _call(self._items(kind, schema), into)
+            return call(self._items(kind, schema), into)
         if kind == "enum":
             return self._enum(schema["symbols"], into)
-        return _fixed(int(schema["size"]), into) if kind == "fixed" else self.read(kind, into)
+        return fixed(int(schema["size"]), into) if kind == "fixed" else self.read(kind, into)
 
     def _name(self, name: str, into: str) -> list[str]:
-        if name in _PRIMITIVES:
-            return [line.replace("{v}", into) for line in _PRIMITIVES[name]]
+        if name in PRIMITIVES:
+            lines = [line.replace("{v}", into) for line in PRIMITIVES[name]]
+            return lines + finite(into) if self._shape.finite and name in ("float", "double") else lines
         if name not in self._named:
             raise UnsupportedError("an unknown type")
         return self.read(self._named[name], into)
@@ -166,7 +118,7 @@ class _Source:
             isinstance(field["type"], str) and field["type"] in _LEAST for field in schema["fields"]
         ):
             return self._fields(schema, into)
-        return _call(self._once(schema["name"], lambda: [*self._fields(schema, "v"), "return v, p"]), into)
+        return call(self._once(schema["name"], lambda: [*self._fields(schema, "v"), "return v, p"]), into)
 
     def _fields(self, schema: Mapping[str, Any], into: str) -> list[str]:
         name = schema["name"]
@@ -185,9 +137,9 @@ class _Source:
 
     def _field(self, name: str, schema: Any, into: str) -> list[str]:
         if name in self._shape.unread and schema == {"type": "map", "values": "string"}:
-            return _call("unread_strings", into)
+            return call("unread_strings", into)
         if name in self._shape.kept and schema == {"type": "array", "items": "string"}:
-            return _call(self._kept(self._once("strings", lambda: self._array("string"))), into)
+            return call(self._kept(self._once("strings", lambda: self._array("string"))), into)
         return self.read(schema, into)
 
     def _union(self, branches: list[Any], into: str) -> list[str]:
@@ -204,7 +156,7 @@ class _Source:
     def _chain(self, branches: list[Any], into: str, otherwise: str) -> list[str]:
         lines: list[str] = []
         for at, branch in sorted(enumerate(branches), key=_rank if len(branches) > _FEW else None):
-            lines += [f"{'elif' if lines else 'if'} t == {2 * at}:", *_in(self.read(branch, into))]
+            lines += [f"{'elif' if lines else 'if'} t == {2 * at}:", *indented(self.read(branch, into))]
         return [*lines, "else:", f" {otherwise}"]
 
     def _enum(self, symbols: list[str], into: str) -> list[str]:
@@ -213,17 +165,18 @@ class _Source:
 
     def _items(self, kind: str, schema: Mapping[str, Any]) -> str:
         if kind == "array":
-            return self._once(("array", id(schema)), lambda: self._array(schema["items"]))
+            general = self._once(("blocks", id(schema)), lambda: self._array(schema["items"]))
+            return self._once(("array", id(schema)), lambda: short(self.read(schema["items"], "v"), general))
         return self._once(("map", id(schema)), lambda: self._map(schema["values"]))
 
     def _array(self, items: Any) -> list[str]:
         if self._least(items) == 0:
             raise UnsupportedError("items of no bytes")
-        return ["found = []", "add = found.append", *_blocks([*self.read(items, "v"), "add(v)"])]
+        return ["found = []", "add = found.append", *blocks([*self.read(items, "v"), "add(v)"])]
 
     def _map(self, values: Any) -> list[str]:
         """Every key takes a byte, so the values need not."""
-        return ["found = {}", *_blocks([*self._name("string", "k"), *self.read(values, "v"), "found[k] = v"])]
+        return ["found = {}", *blocks([*self._name("string", "k"), *self.read(values, "v"), "found[k] = v"])]
 
     def _kept(self, function: str) -> str:
         """A function that makes a list of the same bytes only once; what another function has read of them is whole."""
@@ -243,7 +196,7 @@ class _Source:
         if key not in self._functions:
             lines = body()  # what it calls is written first
             self._functions[key] = f"read_{len(self._functions)}"
-            self.lines += [f"def {self._functions[key]}(d, p):", " size = len(d)", *_in(lines)]
+            self.lines += [f"def {self._functions[key]}(d, p):", " size = len(d)", *indented(lines)]
         return self._functions[key]
 
     def _constant(self, value: object) -> str:
@@ -272,30 +225,3 @@ class _Source:
 def _rank(branch: tuple[int, Any]) -> int:
     """What cells of tables mostly are comes first."""
     return _COMMON.index(branch[1]) if branch[1] in _COMMON else len(_COMMON)
-
-
-def _call(function: str, into: str) -> list[str]:
-    return [f"{into}, p = {function}(d, p)"]
-
-
-def _fixed(size: int, into: str) -> list[str]:
-    return [f"e = p + {size}", "if e > size:", " raise EOFError", f"{into} = d[p:e]", "p = e"]
-
-
-def _blocks(item: list[str]) -> list[str]:
-    """The blocks of an array or map, up to the empty one; `item` are the lines that take one."""
-    begin = ["n = d[p]", "p += 1", "if n & 129:", " n, p = count(d, p - 1)", "else:", " n >>= 1"]
-    return [
-        *begin,
-        "while n:",
-        " if n > size - p:",
-        "  raise EOFError",
-        " for _ in range(n):",
-        *_in(_in(item)),
-        *_in(begin),
-        "return found, p",
-    ]
-
-
-def _in(lines: list[str]) -> list[str]:
-    return [f" {line}" for line in lines]

@@ -27,18 +27,18 @@ class SchemaBook:
 
     readers: Mapping[SchemaRef, Reader]
     bare_topics: frozenset[str] = field(init=False, repr=False, compare=False)
-    generated: Mapping[bytes, Callable[[bytes, int], Event]] = field(init=False, repr=False, compare=False)
-    """The generated readers, by Confluent's header of what they read."""
+    sound: Mapping[bytes, Callable[[bytes, int], Event]] = field(init=False, repr=False, compare=False)
+    """The readers of sound events, by Confluent's header of what they read."""
 
     def __post_init__(self) -> None:
         topics = (name.topic for name in self.readers if isinstance(name, TopicSchema))
         object.__setattr__(self, "bare_topics", frozenset(topics))
         found = {
-            confluent_header(name): reader.generated
+            confluent_header(name): reader.sound
             for name, reader in self.readers.items()
-            if isinstance(name, SchemaId) and 0 <= name.id < 1 << 32 and reader.generated is not None
+            if isinstance(name, SchemaId) and 0 <= name.id < 1 << 32 and reader.sound is not None
         }
-        object.__setattr__(self, "generated", found)
+        object.__setattr__(self, "sound", found)
 
     def bare(self, topic: str) -> bool:
         """Whether the bodies of a topic stand without a framing."""
@@ -57,12 +57,12 @@ class Decoder:
         value = envelope.value
         if not value or len(value) > self.limit:
             return self._size_refusal(value)
-        read = self.schemas.generated.get(value[:CONFLUENT_SIZE])
+        read = self.schemas.sound.get(value[:CONFLUENT_SIZE])
         if read is not None and envelope.claim.topic not in self.schemas.bare_topics:
             try:
                 return read(value, CONFLUENT_SIZE)
             except Exception:  # noqa: BLE001, S110 - bad bytes raise whatever they run into
-                pass  # the way below comes to the same end, and has the words for it
+                pass  # the way below reads what is only unsound, and has the words for what is bad
         topic = envelope.claim.topic
         framed = read_framing(value, topic, bare=self.schemas.bare(topic))
         if not isinstance(framed, Framed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.model import Body, Event, Table
@@ -28,6 +29,11 @@ SHAPE: Final = Shape(
     unread=frozenset({f"{EVENT}.attributes"}),
 )
 """How a generated reader makes an `Event` at once: as `event_of` does of a record that fastavro has read."""
+
+SOUND: Final = replace(
+    SHAPE, makers={**SHAPE.makers, f"{_SPACE}Table": "Table({fields} or None, {values}, {meta}, True)"}, finite=True
+)
+"""The same of events whose numbers are all finite: then there is no cell, by the schema, that may not be posted."""
 
 
 def event_of(record: Mapping[str, Any], unit: int) -> Event:

@@ -47,34 +47,30 @@ class Suite:
         passed = Passed()
         for envelope in envelopes:
             try:
-                self._walk(envelope, directory, passed)
+                found = self._walk(envelope, directory)
             except MemoryError:
                 raise  # that is the machine's fault, and would be the next record's too
             except Exception as error:  # noqa: BLE001 - a fault of ours must not hold up all records behind this one
-                passed.rejected.append(Rejection(envelope, _internal(error)))
+                found = _internal(error)
+            if isinstance(found, Row):
+                passed.rows.append(found)
+            elif isinstance(found, Refusal):
+                passed.rejected.append(Rejection(envelope, found))
+            else:
+                passed.unknown.append(found)
         return passed
 
-    def _walk(self, envelope: Envelope, directory: Directory, passed: Passed) -> None:
+    def _walk(self, envelope: Envelope, directory: Directory) -> Row | Refusal | Rejection:
+        """The row of a record, or why it has none: a rejection where a newer directory might know more."""
         event = self.decoder.event(envelope)
         if not isinstance(event, Event):
-            passed.rejected.append(Rejection(envelope, event))
-            return
+            return event
         invalid = validate.refusal(event)
         if invalid is not None:
-            passed.rejected.append(Rejection(envelope, invalid))
-            return
+            return invalid
         target = directory.resolve(event.binding, event.asset, event.deployment)
         if not isinstance(target, Target):
-            wanted = (event.binding, event.asset, event.deployment)
-            passed.unknown.append(Rejection(envelope, target, wanted=wanted))
-            return
-        found = self._finish(envelope, event, target)
-        if isinstance(found, Row):
-            passed.rows.append(found)
-        else:
-            passed.rejected.append(Rejection(envelope, found))
-
-    def _finish(self, envelope: Envelope, event: Event, target: Target) -> Row | Refusal:
+            return Rejection(envelope, target, wanted=(event.binding, event.asset, event.deployment))
         normal = normalise(event.request, event.response, target)
         if isinstance(normal, Refusal):
             return normal

@@ -11,8 +11,8 @@ import fastavro
 from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 
 from worker.rooms.binary import TrailingBytesError
-from worker.rooms.compiled import UnsupportedError, generate
-from worker.rooms.events import EVENT, SHAPE, event_of
+from worker.rooms.compiled import Compiled, UnsupportedError, generate
+from worker.rooms.events import EVENT, SHAPE, SOUND, event_of
 from worker.rooms.schema_checks import DangerousError, check, check_resolution, microseconds, without_logical_types
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ class Reader:
     """Reads bodies written with one writer schema into the shape of the reader schema.
 
     `fingerprint` is the CRC-64-AVRO fingerprint of the writer schema's canonical form. `generated` makes an event of
-    the whole of some bytes from a position; None where there is only the general way.
+    the whole of some bytes from a position, and `sound` one whose tables are sound, or raises; None where there is only
+    the general way.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Reader:
     _reader: Any
     _unit: int = 1
     generated: Callable[[bytes, int], Event] | None = None
+    sound: Callable[[bytes, int], Event] | None = None
 
     def event(self, value: bytes, start: int) -> Event:
         """The event that the whole of `value` from `start` stands for, read in the fastest way there is.
@@ -89,15 +91,15 @@ def compile_reader(name: str, writer: Any, reader: Any) -> Reader:
         parsed,
         None if same else shape,
         unit,
-        _generated(parsed, named, same=same and unit == 1),
+        *_generated(parsed, named, same=same and unit == 1),
     )
 
 
-def _generated(parsed: Any, named: Mapping[str, Any], *, same: bool) -> Callable[[bytes, int], Event] | None:
-    """A reader for a writer schema that needs no resolution; None where fastavro has to read."""
+def _generated(parsed: Any, named: Mapping[str, Any], *, same: bool) -> tuple[Compiled, Compiled] | tuple[()]:
+    """Readers for a writer schema that needs no resolution; none where fastavro has to read."""
     if not same or not isinstance(parsed, Mapping) or parsed.get("name") != EVENT:
-        return None
+        return ()
     try:
-        return generate(parsed, named, SHAPE)
+        return generate(parsed, named, SHAPE), generate(parsed, named, SOUND)
     except (UnsupportedError, RecursionError):
-        return None
+        return ()

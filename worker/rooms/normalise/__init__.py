@@ -38,13 +38,12 @@ def normalise(request: Body | Table, response: Body | Table, target: Target) -> 
     Engines without a form of their own are taken as custom. A refusal's `code` is one of `Code`; its detail
     names the place, never a value. Nothing given is changed, and the result may share its rows.
     """
-    read_request, read_response = readers = _READERS.get(target.engine, _CUSTOM)
-    short = plain.of_any if readers is _CUSTOM else plain.of_table
+    read_request, read_response = _READERS.get(target.engine, _CUSTOM)
     side = "request"
     try:
-        asked = short(request) or _checked(request, target, read_request, named=False)
+        asked = _grid(request, target, read_request, named=False)
         side = "response"
-        answered = short(response) or _checked(response, target, read_response, named=True)
+        answered = _grid(response, target, read_response, named=True)
     except Unfit as unfit:
         return Refusal(unfit.code.disposition, unfit.code.value, f"{side}: {unfit.detail}")
     rows = len(asked["values"])
@@ -53,9 +52,11 @@ def normalise(request: Body | Table, response: Body | Table, target: Target) -> 
     return _uneven(rows, len(answered["values"]))
 
 
-def _checked(content: Body | Table, target: Target, read: Reader, *, named: bool) -> tables.Grid:
-    """One side in the normal form, in the way that knows every rule."""
-    return tables.from_table(content, named=named) if isinstance(content, Table) else read(content, target)
+def _grid(content: Body | Table, target: Target, read: Reader, *, named: bool) -> tables.Grid:
+    """One side in the normal form: in the short way, else in the one that knows every rule."""
+    if isinstance(content, Table):
+        return plain.of_table(content) or tables.from_table(content, named=named)
+    return (plain.of_body(content) if read in _CUSTOM else None) or read(content, target)
 
 
 def _uneven(asked: int, answered: int) -> Refusal:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from worker.model import Table
 from worker.rooms.kept import HEAD, LARGEST, Beginnings, Kept
 from worker.rooms.normalise import tables
 from worker.rooms.normalise.unfit import Unfit
@@ -18,7 +17,7 @@ from worker.rooms.normalise.unfit import Unfit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from worker.model import Body
+    from worker.model import Body, Table
 
 _VALUES = (b'],"values":', b'], "values": ')
 _SCALARS = frozenset({str, int, float, bool, type(None)})
@@ -30,21 +29,17 @@ _begun: Beginnings[list[str]] = Beginnings()
 """The names of a JSON body without a flaw in them, by all its bytes before its rows."""
 
 
-def of_table(table: Body | Table) -> tables.Grid | None:
-    """The grid of a table; None where it is not plain, not as it should be, or no table."""
-    if not isinstance(table, Table):
+def of_table(table: Table) -> tables.Grid | None:
+    """The grid of a sound table; None where it is not plain, or not as it should be."""
+    if not table.sound or table.meta is not None:
         return None
     fields = table.fields
-    if fields is None or table.meta is not None:
-        return None
-    if _good.get(id(fields)) is not fields and not _look_at(fields):
+    if fields is None or (_good.get(id(fields)) is not fields and not _look_at(fields)):
         return None
     width = len(fields)
     values = table.values
-    if values.__class__ is not list:
-        return None
     for row in values:
-        if row.__class__ is not list or len(row) != width or not _sound(row):
+        if len(row) != width:
             return None
     return {"fields": fields, "values": values}
 
@@ -59,35 +54,13 @@ def _look_at(fields: Sequence[str]) -> bool:
     return True
 
 
-def _sound(row: list[Any]) -> bool:
-    """Whether all cells may stand in a table; arrays of those are looked at by `tables`."""
-    for cell in row:
-        of = cell.__class__
-        if of is str or cell is None:
-            continue
-        if of is float:
-            if cell - cell != 0.0:  # true of NaN and the infinities alone
-                return False
-        elif of is int:
-            if not -(2**63) <= cell < 2**64:
-                return False
-        elif of is list:
-            if tables.flaw(cell, tables.MAX_DEPTH - 1) is not None:
-                return False
-        elif of is not bool:
-            return False
-    return True
-
-
-def of_any(content: Body | Table) -> tables.Grid | None:
-    """The grid of a table, or of a body in the normal form.
+def of_body(body: Body) -> tables.Grid | None:
+    """The grid of a body in the normal form.
 
     If the text before the rows makes an object of names and `null`, then so it does of any value in its place.
     """
-    if isinstance(content, Table):
-        return of_table(content)
-    data = content.data
-    if content.content_type != "application/json" or not data.endswith(b"}"):
+    data = body.data
+    if body.content_type != "application/json" or not data.endswith(b"}"):
         return None
     fields: list[str] | None
     for begun, fields, at in _begun.get(data[:HEAD], ()):  # noqa: B007 - they are used behind the loop
