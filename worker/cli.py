@@ -8,7 +8,7 @@ import sys
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import structlog
 import typer
@@ -16,6 +16,12 @@ import typer
 from worker import __version__
 from worker.config import ConfigError, Settings, load
 from worker.control.commands import app as mart_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from worker.run import Worker
+    from worker.telemetry import Health, Reading
 
 OK, DATA, UNAVAILABLE, UNSETTLED, CONFIG = 0, 65, 69, 75, 78
 """Exit codes, as sysexits.h has them (75: stopped before all was settled; the rest will be read again).
@@ -56,37 +62,55 @@ def main() -> NoReturn:
 
 
 @app.command()
-def run(config: ConfigFile = None) -> None:
+def run(
+    config: ConfigFile = None,
+    processes: Annotated[
+        int,
+        typer.Option(min=1, envvar="PAYLOAD_WORKER_PROCESSES", help="Workers to run, each a process of its own."),
+    ] = 1,
+) -> None:
     """Read events from Kafka and post them, until SIGTERM."""
-    from worker.compose import compose
-    from worker.edges.cluster import ClientError, ClusterError
-    from worker.edges.schemas import SchemaDirectoryError
-    from worker.edges.source import SourceError
-    from worker.run import quiet_collector, stop_on_signals
-    from worker.telemetry import Health, configure_logging
+    from worker.run import stop_on_signals
+    from worker.telemetry import configure_logging
 
     settings = _settings(config)
     configure_logging(settings.log)
-    try:
-        worker = compose(settings, time.monotonic)
-        signals = stop_on_signals(worker)
-        health = Health(settings.http, lambda: worker.reading)
-    except (SchemaDirectoryError, ClientError) as error:
-        _fail(CONFIG, error)
-    except ClusterError as error:
-        _fail(UNAVAILABLE, error)
-    except OSError as error:
-        _fail(CONFIG, f"http.port {settings.http.port} on {settings.http.host}: {error.strerror}")
-    quiet_collector()
+    if processes > 1:
+        raise typer.Exit(_supervised(settings, config, processes))
+    worker = _composed(settings)
+    signals = stop_on_signals(worker)
+    health = _health(settings, lambda: worker.reading)
     structlog.get_logger().info("worker.started", version=__version__, http_port=health.port)
     try:
-        settled = worker.run()
-    except SourceError as error:
-        _fail(UNAVAILABLE, error)
+        settled = _worked(worker)
     finally:
         health.close()
     if not settled:
         raise typer.Exit(128 + signals[-1] if len(signals) > 1 else UNSETTLED)
+
+
+@app.command(hidden=True)
+def process(number: int, config: ConfigFile = None) -> None:
+    """Be one of the processes of `run --processes`; only that command starts it."""
+    from worker.processes.link import of_process, to_supervisor
+    from worker.telemetry import configure_logging
+
+    try:
+        link = to_supervisor()
+    except OSError:
+        raise typer.BadParameter("only `run --processes` starts this command") from None
+    link.heed_signals()
+    settings = of_process(_settings(config), number)
+    configure_logging(settings.log, process=number)
+    worker = _composed(settings)
+    link.attend(worker)
+    structlog.get_logger().info("worker.started", version=__version__)
+    try:
+        settled = _worked(worker)
+    finally:
+        link.close()
+    if not settled:
+        raise typer.Exit(UNSETTLED)
 
 
 @app.command()
@@ -233,6 +257,62 @@ def demo(
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
+
+
+def _supervised(settings: Settings, config: Path | None, count: int) -> int:
+    """Run so many processes; the exit code."""
+    from worker.compose import full_jitter
+    from worker.processes.child import Child
+    from worker.processes.merged import LABELS
+    from worker.processes.supervisor import FIRST_WAIT, LONGEST_WAIT, Supervisor
+
+    supervisor = Supervisor(
+        count,
+        start=lambda number: Child(number, config),
+        wait=full_jitter(FIRST_WAIT, LONGEST_WAIT),
+        drain=settings.delivery.drain_seconds,
+    )
+    supervisor.heed_signals()
+    health = _health(settings, lambda: supervisor.reading, LABELS)
+    structlog.get_logger().info("worker.started", version=__version__, http_port=health.port, processes=count)
+    try:
+        return supervisor.run()
+    finally:
+        health.close()
+
+
+def _composed(settings: Settings) -> Worker:
+    from worker.compose import compose
+    from worker.edges.cluster import ClientError, ClusterError
+    from worker.edges.schemas import SchemaDirectoryError
+
+    try:
+        return compose(settings, time.monotonic)
+    except (SchemaDirectoryError, ClientError) as error:
+        _fail(CONFIG, error)
+    except ClusterError as error:
+        _fail(UNAVAILABLE, error)
+
+
+def _health(settings: Settings, reading: Callable[[], Reading], labels: tuple[str, ...] = ()) -> Health:
+    from worker.telemetry import Health
+
+    try:
+        return Health(settings.http, reading, labels)
+    except OSError as error:
+        _fail(CONFIG, f"http.port {settings.http.port} on {settings.http.host}: {error.strerror}")
+
+
+def _worked(worker: Worker) -> bool:
+    """Work until stopped; whether all that was read is settled."""
+    from worker.edges.source import SourceError
+    from worker.run import quiet_collector
+
+    quiet_collector()
+    try:
+        return worker.run()
+    except SourceError as error:
+        _fail(UNAVAILABLE, error)
 
 
 def _settings(config: Path | None, **flags: Any) -> Settings:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PREFIX = "PAYLOAD_WORKER_"
+_FLAGS = frozenset({"CONFIG", "PROCESSES"})
+"""Variables with the prefix that stand for flags, and are no settings."""
 MIB = 1024 * 1024
 
 
@@ -132,9 +134,13 @@ class Batch(_Section):
 
 
 class Delivery(_Section):
-    """How hard to try. `attempts`: failures of one record while others pass, before it is dead-lettered."""
+    """How hard to try. `attempts`: failures of one record while others pass, before it is dead-lettered.
 
-    in_flight: int = Field(default=6, ge=1, le=256)
+    `in_flight` is the most posts at once: how many there are the worker finds out, by what the endpoint bears.
+    """
+
+    in_flight: int = Field(default=64, ge=1, le=256)
+    compression: Literal["none", "gzip"] = "none"
     attempts: int = Field(default=8, ge=2)
     retry_wait_max_seconds: float = Field(default=30, gt=0)
     retry_after_max_seconds: float = Field(default=300, gt=0)
@@ -263,7 +269,7 @@ def _located(path: Path | None) -> type[Settings]:
 
 def _given() -> list[str]:
     """The environment's variables that are settings, by name."""
-    return sorted(name for name in os.environ if name.startswith(PREFIX) and name != f"{PREFIX}CONFIG")
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in _FLAGS)
 
 
 def _strangers() -> list[str]:

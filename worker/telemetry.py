@@ -33,19 +33,20 @@ STALLED = 60.0
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def configure_logging(log: Log) -> None:
-    """Logs go to standard error: for people on a terminal, as JSON lines otherwise."""
+def configure_logging(log: Log, **bound: object) -> None:
+    """Logs go to standard error: for people on a terminal, as JSON lines otherwise; `bound`: fields of every line."""
     console = log.format == "console" or (log.format == "auto" and sys.stderr.isatty())
     renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            lambda _, __, line: {**bound, **line},  # for all threads, as a context variable would not be
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[log.level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),  # a line in one write: processes share the file
     )
 
 
@@ -99,6 +100,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "directory_fetches": ("Fetches of bindings and subscriptions.", ()),
     "rebalances": ("Assignments of partitions.", ()),
     "kafka_errors": ("Errors that librdkafka reported, by name.", ("name",)),
+    "process_restarts": ("Processes of --processes that were started again after they had ended.", ()),
 }
 """Counters: name (exported with `_total`), help, labels."""
 
@@ -106,6 +108,7 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "records_in_flight": ("Records read and not settled.", ()),
     "inflight_bytes": ("Bytes of the records read and not settled.", ()),
     "posts_in_flight": ("Posts whose answer is awaited.", ()),
+    "posts_limit": ("Posts that may be in flight now, as the endpoint bears them.", ()),
     "circuit_state": ("0: delivering, 1: held, halted or an outage.", ()),
     "flood_stopped": ("1: the flood guard has stopped everything, until it is resumed.", ()),
     "partitions_paused": (
@@ -117,23 +120,25 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "consumer_lag_messages": ("Records behind the end of the partition, as last fetched.", ("topic", "partition")),
     "commit_offset": ("Position last handed to Kafka to be committed.", ("topic", "partition")),
     "directory_subscriptions": ("Subscriptions in the cached directory.", ()),
+    "process_up": ("1: this process of --processes runs, 0: it has ended and is to be started again.", ()),
 }
 """Gauges: name, help, labels."""
 
 
 class _Collector:
-    def __init__(self, reading: Callable[[], Reading]) -> None:
+    def __init__(self, reading: Callable[[], Reading], more: tuple[str, ...]) -> None:
         self._reading = reading
+        self._more = more
 
     def collect(self) -> Iterator[Metric]:
         reading = self._reading()
         for name, (text, labels) in COUNTERS.items():
-            counter = CounterMetricFamily(f"{NAME}_{name}", text, labels=labels)
+            counter = CounterMetricFamily(f"{NAME}_{name}", text, labels=labels + self._more)
             for values, number in reading.counters.get(name, {}).items():
                 counter.add_metric(values, number)
             yield counter
         for name, (text, labels) in GAUGES.items():
-            gauge = GaugeMetricFamily(f"{NAME}_{name}", text, labels=labels)
+            gauge = GaugeMetricFamily(f"{NAME}_{name}", text, labels=labels + self._more)
             for values, number in reading.gauges.get(name, {}).items():
                 gauge.add_metric(values, number)
             yield gauge
@@ -152,12 +157,15 @@ class _Quiet(WSGIRequestHandler):
 
 
 class Health:
-    """`/metrics`, `/livez`, `/readyz`, `/startupz` and `/version` on a thread of its own."""
+    """`/metrics`, `/livez`, `/readyz`, `/startupz` and `/version` on a thread of its own.
 
-    def __init__(self, http: Http, reading: Callable[[], Reading]) -> None:
+    `labels`: those that every value in the reading has beside its metric's own.
+    """
+
+    def __init__(self, http: Http, reading: Callable[[], Reading], labels: tuple[str, ...] = ()) -> None:
         self._reading = reading
         registry = CollectorRegistry()
-        registry.register(_Collector(reading))
+        registry.register(_Collector(reading, labels))
         self._metrics = make_wsgi_app(registry)
         self._server = make_server(http.host, http.port, self._answer, server_class=_Server, handler_class=_Quiet)
         self.port = self._server.server_port
