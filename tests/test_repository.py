@@ -77,8 +77,9 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "checks": EVERYTHING,
     "sandbox": frozenset(),
     "demo": EVERYTHING | {"sandbox"},
+    "processes": frozenset({"config", "telemetry"}),
     "__main__": frozenset({"cli"}),
-    "cli": EVERYTHING | {"sandbox", "demo", "control"},
+    "cli": EVERYTHING | {"sandbox", "demo", "control", "processes"},
 }
 
 PURE: Final = ("rooms", "flow")

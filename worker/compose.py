@@ -49,7 +49,7 @@ def compose(settings: Settings, clock: Callable[[], float]) -> Worker:
     Raises:
         ClientError, ClusterError, SchemaDirectoryError: Kafka, its settings or the schemas cannot be used.
     """
-    kafka, mart = settings.kafka, settings.mart
+    kafka, mart, delivery = settings.kafka, settings.mart, settings.delivery
     schemas = load_schemas(settings.schemas.directory, settings.schemas.bare)
     cluster = describe(kafka, kafka.topics)
     cluster.require(kafka.topics)
@@ -65,12 +65,18 @@ def compose(settings: Settings, clock: Callable[[], float]) -> Worker:
             settings.limits.record_bytes,
         ),
         flow=flow,
-        courier=Courier(mart, tokens, settings.delivery.in_flight, _data_sets(settings, keeper)),
+        courier=Courier(
+            mart,
+            tokens,
+            delivery.in_flight,
+            compress=delivery.compression == "gzip",
+            data_sets=_data_sets(settings, keeper),
+        ),
         letters=DeadLetters(kafka, settings.dead_letter_topic),
         keeper=keeper,
         group_stop=group_stop,
         token_fetches=lambda: tokens.fetches if isinstance(tokens, FetchedToken) else 0,
-        drain=settings.delivery.drain_seconds,
+        drain=delivery.drain_seconds,
         clock=clock,
     )
 

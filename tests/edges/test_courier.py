@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import logging
 import socket
+import ssl
 import threading
 import time
 import tracemalloc
+import weakref
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -18,7 +22,7 @@ import pytest
 from tests.edges.peer import answer, peer, reset
 from tests.flow.build import envelope
 from worker.config import Mart
-from worker.edges.connection import BODY_LIMIT
+from worker.edges.connection import BODY_LIMIT, Connection, Reply
 from worker.edges.courier import Courier
 from worker.flow.batch import Batch, Lane
 from worker.flow.breaker import Breaker, BreakerPolicy
@@ -50,8 +54,10 @@ def mart(url: str, seconds: float = 5) -> Mart:
 
 
 @contextmanager
-def couriers(settings: Mart, tokens: TokenSource | None = None, threads: int = 1) -> Iterator[Courier]:
-    courier = Courier(settings, tokens or ReadyToken(SECRET), threads)
+def couriers(
+    settings: Mart, tokens: TokenSource | None = None, threads: int = 1, *, compress: bool = False
+) -> Iterator[Courier]:
+    courier = Courier(settings, tokens or ReadyToken(SECRET), threads, compress=compress)
     try:
         yield courier
     finally:
@@ -69,12 +75,15 @@ def polled(courier: Courier, wait: float) -> list[Posted]:
 def sent(settings: Mart, tokens: TokenSource | None = None, job: Post | None = None, wait: float = 10) -> Answer:
     """The outcome of one post."""
     with couriers(settings, tokens) as courier:
-        job = job or post()
-        courier.send(job)
-        outcomes = polled(courier, wait)
-        assert len(outcomes) == 1, "no outcome"
-        assert outcomes[0].post is job
-        return outcomes[0].answer
+        return answered(courier, job or post(), wait)
+
+
+def answered(courier: Courier, job: Post, wait: float = 10) -> Answer:
+    courier.send(job)
+    outcomes = polled(courier, wait)
+    assert len(outcomes) == 1, "no outcome"
+    assert outcomes[0].post is job
+    return outcomes[0].answer
 
 
 def against(behave: Callable[[socket.socket], None], seconds: float = 5, wait: float = 10) -> Answer:
@@ -199,6 +208,64 @@ def test_a_refused_key_halts_and_a_token_service_that_is_down_does_not(
     assert summary(sent(settings, fetched(sandbox.url, "wr0ng"))) == (Verdict.HALT, "credentials-refused", False)
     sandbox.fault({"match": {"path": "validateAuth"}, "action": {"status": 503}})
     assert summary(sent(settings, fetched(sandbox.url))) == (Verdict.RETRY, "no-token", False)
+
+
+# --- compression -----------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_goes_as_gzip_and_the_same_records_are_stored(
+    sandbox: RunningSandbox, seeded: tuple[RunningSandbox, Seeded], fetched: Fetched
+) -> None:
+    with couriers(keyed(sandbox.url), fetched(sandbox.url), compress=True) as courier:
+        job = post(*(record(seeded[1], f"zip-{number}") for number in range(50)))
+        assert answered(courier, job).verdict is Verdict.ACCEPTED
+    assert {f"zip-{number}" for number in range(50)} <= sandbox.received(seeded[1].subscription_id).keys()
+
+
+BIG = b'{"a":"' + b"x" * 10_000 + b'"}'
+
+
+def zipped(request: bytes) -> bool:
+    """Whether the body of a request is gzip, and said to be so."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    if b"content-encoding: gzip" not in head.lower():
+        assert json.loads(body)
+        return False
+    assert len(body) < 1000
+    assert json.loads(gzip.decompress(body)) == [json.loads(BIG)] * 2
+    return True
+
+
+def test_without_the_setting_nothing_is_compressed() -> None:
+    with peer(lambda connection: connection.sendall(answer(202))) as other:
+        sent(mart(f"http://127.0.0.1:{other.port}"), job=post(BIG, BIG))
+    assert [zipped(each) for each in other.requests] == [False]
+
+
+def test_no_record_is_blamed_because_an_endpoint_cannot_read_gzip() -> None:
+    """What is dead-lettered was refused alone: a record alone is sent plain, and so is what was refused before."""
+    again = post(BIG, BIG)
+    jobs = [post(BIG, BIG), post(BIG), replace(again, batch=replace(again.batch, attempts=1, reason="rejected"))]
+    with (
+        peer(lambda connection: connection.sendall(answer(400, b"", "Connection: close"))) as other,
+        couriers(mart(f"http://127.0.0.1:{other.port}"), compress=True) as courier,
+    ):
+        assert {answered(courier, job).verdict for job in jobs} == {Verdict.SPLIT}
+    assert [zipped(each) for each in other.requests] == [True, False, False]
+
+
+def test_an_endpoint_that_takes_no_gzip_is_a_halt_that_says_so_until_it_takes_it() -> None:
+    statuses = iter([415, 415, 202, 415])
+
+    def behave(connection: socket.socket) -> None:
+        connection.sendall(answer(next(statuses), b"", "Connection: close"))
+
+    with peer(behave) as other, couriers(mart(f"http://127.0.0.1:{other.port}"), compress=True) as courier:
+        refused = answered(courier, post(BIG, BIG))
+        assert (refused.verdict, refused.reason, refused.status) == (Verdict.HALT, "compression-refused", 415)
+        assert answered(courier, post(b"{}")).reason == "compression-refused", "not even of a record that is alone"
+        assert answered(courier, post(BIG, BIG)).verdict is Verdict.ACCEPTED
+        assert answered(courier, post(b"{}")).reason == "unexpected-415", "it was plain: gzip is not what it dislikes"
 
 
 # --- the other end misbehaves ----------------------------------------------------------------------------------------
@@ -475,9 +542,78 @@ def test_posts_run_beside_each_other_and_a_hanging_one_holds_only_its_own() -> N
         assert outcome.post is hanging
 
 
+def test_threads_and_connections_are_made_as_posts_are_under_way_at_once() -> None:
+    release = threading.Event()
+
+    def behave(connection: socket.socket) -> None:
+        release.wait(10)
+        connection.sendall(answer(202, b"", "Connection: close"))
+
+    def threads() -> int:
+        return sum(each.name.startswith("post-") for each in threading.enumerate()) - before
+
+    before = sum(each.name.startswith("post-") for each in threading.enumerate())
+    with peer(behave) as other, couriers(mart(f"http://127.0.0.1:{other.port}", 30), threads=3) as courier:
+        assert threads() == 0
+        for expected in (1, 2, 3, 3):
+            courier.send(post())
+            assert threads() == expected
+        release.set()
+        found = 0
+        while came := len(polled(courier, 10)):
+            found += came
+            if found == 4:
+                break
+        assert found == 4
+        assert answered(courier, post()).verdict is Verdict.ACCEPTED
+        assert threads() == 3
+
+
 def test_nothing_to_collect_is_an_empty_list_at_once_or_after_the_wait() -> None:
     with couriers(mart("http://127.0.0.1:1")) as courier:
         began = time.monotonic()
         assert courier.collect(0) == []
         assert courier.collect(0.1) == []
         assert 0.08 < time.monotonic() - began < 1
+
+
+# --- memory ----------------------------------------------------------------------------------------------------------
+
+
+def gone(there: Callable[[], object]) -> bool:
+    """Whether it goes before long."""
+    deadline = time.monotonic() + 10
+    while there() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not there()
+
+
+def test_a_thread_that_waits_for_the_next_batch_does_not_hold_the_last(sandbox: RunningSandbox) -> None:
+    class Rows(list[Row]):
+        """Can be watched."""
+
+    job = post()
+    rows = Rows(job.batch.rows)
+    watched = weakref.ref(rows)
+    with couriers(mart(sandbox.url)) as courier:
+        answered(courier, replace(job, batch=Batch(rows)))
+        del rows
+        assert gone(watched)
+
+
+def test_who_waits_for_an_answer_does_not_hold_the_body() -> None:
+    class Body(bytes):
+        """Can be found."""
+
+    def behave(connection: socket.socket) -> None:
+        let_go.append(gone(lambda: any(isinstance(each, Body) for each in gc.get_objects())))
+        connection.sendall(answer(202))
+
+    let_go: list[bool] = []
+    with peer(behave) as other:
+        connection = Connection(f"http://127.0.0.1:{other.port}/", 30, ssl.create_default_context)
+        found = connection.post("", lambda: Body(b"[]"), {})
+        connection.close()
+    assert isinstance(found, Reply)
+    assert let_go == [True]
+    assert other.requests[0].endswith(b"[]")

@@ -129,6 +129,7 @@ def test_nothing_is_posted_before_retry_after_has_passed_in_any_lane() -> None:
     mart.turn(ACCEPT, seconds=6.9)
     assert mart.posts == [[0]]
     mart.turn(ACCEPT, seconds=0.2)
+    mart.turn(ACCEPT, seconds=0)
     assert sorted(mart.posts) == [[0], [0], [1]]
 
 

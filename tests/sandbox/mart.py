@@ -45,9 +45,9 @@ class Mart:
         """Post scoring records."""
         return self.http.post(f"{self.path}/scoring_payloads", json=records, headers=headers)
 
-    def post_text(self, body: bytes) -> httpx.Response:
+    def post_text(self, body: bytes, **headers: str) -> httpx.Response:
         """Post any bytes to where scoring records go."""
-        return self.http.post(f"{self.path}/scoring_payloads", content=body)
+        return self.http.post(f"{self.path}/scoring_payloads", content=body, headers=headers)
 
     def transactions(self, seeded: Seeded | None = None, **query: str) -> dict[str, Any]:
         """The payload table, as `scoring_transactions` has it."""

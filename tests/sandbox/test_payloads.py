@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
 from tests.sandbox.mart import ON_EVERY_STORE, Mart, Start, error_of, record
@@ -312,8 +314,32 @@ def test_a_body_above_the_limit_is_413(start: Start) -> None:
         mart.close()
 
 
-def test_a_compressed_body_is_415(mart: Mart) -> None:
-    answer = mart.post(record(mart.custom), **{"Content-Encoding": "gzip"})
+def test_a_body_in_gzip_is_stored_and_faults_see_it_plain(mart: Mart) -> None:
+    body = gzip.compress(orjson.dumps([record(mart.custom, "a")]))
+    assert mart.post_text(body, **{"Content-Encoding": "gzip"}).status_code == 202
+    assert mart.count() == 1
+    mart.sandbox.fault({"match": {"contains": mart.custom.subscription_id}, "action": {"status": 418}})
+    assert mart.post_text(body, **{"Content-Encoding": "GZIP"}).status_code == 418
+    assert mart.count() == 1
+
+
+def test_a_body_that_gzip_makes_small_is_413_without_being_made(start: Start) -> None:
+    with start(max_body_bytes=1_000_000) as started:
+        mart = Mart(started)
+        for plain in (b" " * 1_000_001, bytes(200_000_000)):
+            answer = mart.post_text(gzip.compress(plain, 1), **{"Content-Encoding": "gzip"})
+            assert error_of(answer) == (413, "SANDBOX-TOO-LARGE")
+        mart.close()
+
+
+@pytest.mark.parametrize("cut", [slice(1, None), slice(None, -1), slice(0, 0)])
+def test_a_body_that_is_no_whole_gzip_is_refused(mart: Mart, cut: slice) -> None:
+    body = gzip.compress(orjson.dumps([record(mart.custom)]))[cut]
+    assert error_of(mart.post_text(body, **{"Content-Encoding": "gzip"})) == (400, "SANDBOX-BAD-REQUEST")
+
+
+def test_a_body_in_another_encoding_is_415(mart: Mart) -> None:
+    answer = mart.post(record(mart.custom), **{"Content-Encoding": "br"})
     assert error_of(answer) == (415, "SANDBOX-CONTENT-ENCODING")
 
 

@@ -23,7 +23,7 @@ from urllib.request import getproxies, proxy_bypass
 from worker.flow.verdict import Answer, no_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 BODY_LIMIT = 64 * 1024
 """Bytes of an answer that are read: more than any error of the data mart has, less than a memory problem."""
@@ -45,19 +45,25 @@ class Reply:
 class _Request(NamedTuple):
     method: str
     path: str
-    content: bytes | None
+    content: Callable[[], bytes | None]
     headers: Mapping[str, str]
+
+
+def _nothing() -> None:
+    """The body of a request that has none."""
 
 
 class Connection:
     """Connects when it is needed, again after a failure. `post` and `get` are one thread's; `cut` may be any other's.
 
+    `tls` gives what all connections share: the certificates that are trusted take a megabyte, and ten milliseconds.
     The proxies of the environment are obeyed (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`).
     """
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: str, timeout: float, tls: Callable[[], ssl.SSLContext]) -> None:
         self._url = urlsplit(url)
         self._timeout = timeout
+        self._tls = tls
         self._proxy = _proxy(self._url)
         self._client: http.client.HTTPConnection | None = None
         self._lock = threading.Lock()
@@ -65,13 +71,17 @@ class Connection:
         self._socket: socket.socket | None = None
         self._was_cut = False
 
-    def post(self, path: str, content: bytes, headers: Mapping[str, str]) -> Reply | Answer:
-        """Make one attempt; `path` with its query. An `Answer` where there was no reply."""
+    def post(self, path: str, content: Callable[[], bytes], headers: Mapping[str, str]) -> Reply | Answer:
+        """Make one attempt; `path` with its query. An `Answer` where there was no reply.
+
+        `content` makes the body once there is a connection, and it is kept no longer than it takes to send it: what
+        waits for an answer, for as long as that takes, has its records alone.
+        """
         return self._attempt(_Request("POST", path, content, headers))
 
     def get(self, path: str, headers: Mapping[str, str]) -> Reply | Answer:
         """The same without a body."""
-        return self._attempt(_Request("GET", path, None, headers))
+        return self._attempt(_Request("GET", path, _nothing, headers))
 
     def _attempt(self, request: _Request) -> Reply | Answer:
         connected = False
@@ -136,7 +146,7 @@ class Connection:
             client = http.client.HTTPConnection(host, port, timeout=self._timeout)
             client.response_class = _Response
             return client
-        client = http.client.HTTPSConnection(host, port, timeout=self._timeout, context=ssl.create_default_context())
+        client = http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._tls())
         client.response_class = _Response
         if self._proxy is not None:
             client.set_tunnel(self._url.hostname or "", self._url.port, _proxy_headers(self._proxy))
@@ -148,7 +158,7 @@ class Connection:
             target = self._url.geturl() + request.path
             headers |= _proxy_headers(self._proxy)
         try:
-            client.request(request.method, target, request.content, headers)
+            client.request(request.method, target, request.content(), headers)
         except OSError:
             # whoever answers before all is written may have closed already: the answer says why
             with contextlib.suppress(OSError, http.client.HTTPException):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import heapq
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 GAP = 60.0
 """Seconds without a telling look after which patience begins anew: the data mart was down, and may go on from there."""
+
+THREADS = 4
+"""Looks at once: each is short, and asks for a few bytes."""
 
 _HEADERS = {"User-Agent": USER_AGENT, "Accept": "application/json"}
 
@@ -62,9 +67,7 @@ class Follower:
     post are: what they follow when the worker ends is not committed.
     """
 
-    def __init__(
-        self, mart: Mart, tokens: TokenSource, threads: int, pace: Pace, ended: Callable[[Post, Answer], None]
-    ) -> None:
+    def __init__(self, mart: Mart, tokens: TokenSource, pace: Pace, ended: Callable[[Post, Answer], None]) -> None:
         self._tokens = tokens
         self._pace = pace
         self._ended = ended
@@ -73,7 +76,8 @@ class Follower:
         self._order = count()
         self._hold = 0.0
         self._closed = False
-        self._connections = [Connection(mart.url, mart.timeout_seconds) for _ in range(threads)]
+        tls = cache(ssl.create_default_context)
+        self._connections = [Connection(mart.url, mart.timeout_seconds, tls) for _ in range(THREADS)]
         for number, connection in enumerate(self._connections):
             threading.Thread(target=self._work, args=(connection,), name=f"follow-{number}", daemon=True).start()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from worker.flow.breaker import Breaker
+    from worker.flow.turns import Turn
     from worker.model import Claim, Row
 
 
@@ -96,6 +98,8 @@ class Lane:
         "probed_again",
         "ready",
         "rows",
+        "turn",
+        "wakes_at",
     )
 
     def __init__(self, key: str, breaker: Breaker) -> None:
@@ -112,6 +116,10 @@ class Lane:
         """The share of first tries that failed lately: what chance alone does to a record."""
         self.accept_started = -1.0
         """When the latest accepted post of this lane had started."""
+        self.turn: Turn | None = None
+        """Its place among the lanes that are due (`turns`)."""
+        self.wakes_at = math.inf
+        """When it will be due; not while it is."""
         self._opened = 0.0
         self._size = 0
 
@@ -131,8 +139,21 @@ class Lane:
         """When the waiting rows become a batch if nothing more comes; 0.0: now; None: there are none."""
         if not self.rows:
             return None
-        full = len(self.rows) >= policy.records or self._size >= policy.size
-        return 0.0 if full else self._opened + policy.linger
+        return 0.0 if self.full(policy) else self._opened + policy.linger
+
+    def full(self, policy: BatchPolicy) -> bool:
+        """Whether the waiting rows are as many as one batch may have."""
+        return len(self.rows) >= policy.records or self._size >= policy.size
+
+    def due_at(self, policy: BatchPolicy, now: float) -> float:
+        """When the first of all that waits here is due, or any time up to `now`; infinite: nothing waits."""
+        closes = self.closes_at(policy)
+        first = math.inf if closes is None else closes
+        for batch in self.ready:
+            if first <= now:
+                break
+            first = min(first, batch.due)
+        return first
 
     def take(self, policy: BatchPolicy) -> Batch:
         """Close a batch of the oldest waiting rows: at least one, at most what `policy` allows."""

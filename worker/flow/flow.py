@@ -79,6 +79,11 @@ class Flow:
         return self._posting.in_flight
 
     @property
+    def posts_limit(self) -> int:
+        """Posts that may be in flight now, from 1 to what the policy allows."""
+        return self._posting.limit
+
+    @property
     def in_flight(self) -> int:
         """Posts, followed ones too, and letters whose outcome is awaited."""
         return self._posting.in_flight + self._posting.followed + self._letters.in_flight
@@ -217,11 +222,7 @@ class Flow:
 
     def admit(self, rows: Iterable[Row], rejections: Iterable[Rejection], now: float) -> None:
         """Take what the rooms made of records that were begun."""
-        came = 0
-        for row in rows:
-            self._posting.add(row, now)
-            came += 1
-        self._guard.came(came)
+        self._guard.came(self._posting.add(rows, now))
         for rejection in rejections:
             self._posting.forget(rejection.envelope)
             self._letters.add(rejection)

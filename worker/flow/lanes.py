@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from worker.flow.batch import Batch, Lane
 from worker.flow.breaker import Breaker
+from worker.flow.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from worker.flow.offsets import Ledgers
     from worker.flow.policy import FlowPolicy
@@ -20,16 +21,27 @@ MART = "mart"
 
 
 class Lanes:
-    """Which lane a row waits in, and which a batch goes back to."""
+    """Which lane a row waits in, and which a batch goes back to. `turns` knows when something in a lane is due."""
 
     def __init__(self, policy: FlowPolicy, ledgers: Ledgers) -> None:
         self._policy = policy
         self._ledgers = ledgers
         self._lanes: dict[str, Lane] = {}
+        self.turns = Turns()
 
     def __iter__(self) -> Iterator[Lane]:
-        """The lanes, those with fewest posts in flight first, then those with most rows."""
-        return iter(sorted(self._lanes.values(), key=lambda lane: (lane.in_flight, -len(lane.rows))))
+        return iter(self._lanes.values())
+
+    def add(self, rows: Iterable[Row], now: float) -> int:
+        """Let rows wait in their lanes; how many they were."""
+        came, policy = 0, self._policy.batch
+        for row in rows:
+            lane = self.of(row.subscription_id)
+            lane.add(row, now)
+            if lane.turn is None and (len(lane.rows) == 1 or lane.full(policy)):
+                self.turns.wake(lane, now if lane.full(policy) else now + policy.linger)
+            came += 1
+        return came
 
     def of(self, subscription: str) -> Lane:
         """The lane of a subscription's rows."""
@@ -58,6 +70,7 @@ class Lanes:
                 home.ready.appendleft(part)
             else:
                 home.ready.append(part)
+            self.turns.wake(home, part.due)
 
     def isolate(self, subscription: str, now: float) -> bool:
         """Give a subscription a lane of its own, and move there what waits of it; False if it has one already."""
@@ -65,8 +78,7 @@ class Lanes:
             return False
         self._lanes[subscription] = self._new(subscription)
         mart = self.of(MART)
-        for row in mart.take_all():
-            self.of(row.subscription_id).add(row, now)
+        self.add(mart.take_all(), now)
         waiting, mart.ready = mart.ready, deque()
         for batch in waiting:
             self.again(mart, batch)
@@ -79,8 +91,7 @@ class Lanes:
             return
         if not self._policy.by_subscription:
             del self._lanes[lane.key]
-            for row in lane.take_all():
-                self.of(MART).add(row, now)
+            self.add(lane.take_all(), now)
         elif lane.empty:
             del self._lanes[lane.key]
 

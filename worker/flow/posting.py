@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from worker.flow.breaker import Breaker, Passage
+from worker.flow.concurrency import Limiter, load
 from worker.flow.following import Following
 from worker.flow.jobs import Post
 from worker.flow.lanes import MART, Lanes
@@ -14,7 +15,7 @@ from worker.flow.outcome import Outcomes
 from worker.flow.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from worker.flow.account import Account
     from worker.flow.batch import Batch, Lane
@@ -36,8 +37,15 @@ class Posting:
         self._host = Breaker(replace(policy.breaker, failures=1))
         self._lanes = Lanes(policy, ledgers)
         self._outcomes = Outcomes(policy, self._host, self._lanes, ledgers=ledgers, letters=letters, account=account)
+        self._limiter = Limiter(policy.in_flight)
         self._started: set[Post] = set()
         self._following = Following(ledgers)
+        self._apart = 0  # of those started, posts of isolated lanes
+
+    @property
+    def limit(self) -> int:
+        """Posts that may be in flight now."""
+        return self._limiter.limit
 
     @property
     def in_flight(self) -> int:
@@ -70,9 +78,9 @@ class Posting:
 
     # --- rows in, and what is held ------------------------------------------------------------------------------
 
-    def add(self, row: Row, now: float) -> None:
-        """Let a row wait to be posted."""
-        self._lanes.of(row.subscription_id).add(row, now)
+    def add(self, rows: Iterable[Row], now: float) -> int:
+        """Let rows wait to be posted; how many they were."""
+        return self._lanes.add(rows, now)
 
     def drop(self, claims: Collection[Claim]) -> None:
         """Forget what waits for claims that are gone."""
@@ -123,15 +131,34 @@ class Posting:
 
     def due(self, now: float, *, pressed: bool) -> list[Post]:
         """The posts to start now; `pressed`: nothing more can come, so lanes close at once."""
+        if pressed:
+            self._press(now)
         posts: list[Post] = []
-        while self.in_flight < self._policy.in_flight:
+        shut: list[tuple[Lane, float]] = []
+        turns = self._lanes.turns
+        while self._may_start(now) and (turn := turns.next(now)) is not None:
             # one at a time, so that no lane, however full, takes the turn of another
-            started = (self._next(lane, now, pressed=pressed) for lane in self._lanes)
-            post = next((post for post in started if post is not None), None)
-            if post is None:
-                break
-            posts.append(post)
+            lane, _ = turn
+            post = self._next(lane, now, pressed=pressed)
+            due = now if pressed and lane.rows else lane.due_at(self._outcomes.batches, now)
+            if post is not None:
+                posts.append(post)
+            if post is None and due <= now:
+                shut.append(turn)
+            else:
+                turns.wake(lane, max(due, now))
+        self._limiter.wanted = self.in_flight >= self._limiter.limit and turns.waits(now)
+        for lane, since in shut:
+            turns.enter(lane, since)
         return posts
+
+    def _may_start(self, now: float) -> bool:
+        return self.in_flight < self._limiter.limit and self._host.passage(now) is not Passage.NONE
+
+    def _press(self, now: float) -> None:
+        for lane in self._lanes:
+            if lane.rows and lane.turn is None:
+                self._lanes.turns.enter(lane, now)
 
     def _next(self, lane: Lane, now: float, *, pressed: bool) -> Post | None:
         host, own = self._host.passage(now), lane.breaker.passage(now)
@@ -143,9 +170,10 @@ class Posting:
             batch = lane.next_ready(now) or self._close(lane, now, pressed=pressed)
         if batch is None:
             return None
-        lane.in_flight += 1
         post = Post(lane, batch, now, self._host.started(), lane.breaker.started())
         self._started.add(post)
+        lane.in_flight += 1
+        self._apart += self._lanes.isolated(lane)
         return post
 
     def _probe(self, lane: Lane, now: float, *, pressed: bool) -> Batch | None:
@@ -166,9 +194,8 @@ class Posting:
     def _limit(self, lane: Lane) -> int:
         """Posts of a lane that may be in flight: isolated lanes together leave half of them to the others."""
         if not self._lanes.isolated(lane):
-            return self._policy.in_flight
-        others = sum(self._lanes.isolated(post.lane) for post in self._started if post.lane is not lane)
-        return max(1, self._policy.in_flight // 2) - others
+            return self._limiter.limit
+        return max(1, self._limiter.limit // 2) - (self._apart - lane.in_flight)
 
     def _close(self, lane: Lane, now: float, *, pressed: bool) -> Batch | None:
         closes = lane.closes_at(self._outcomes.batches)
@@ -182,8 +209,7 @@ class Posting:
         Returns records whose subscription has gone: a newer directory has to be asked.
         """
         if post in self._started:
-            self._started.discard(post)
-            post.lane.in_flight -= 1
+            self._ended(post, answer, now)
         else:
             taken = self._following.end(post)
             if taken is None:
@@ -194,6 +220,15 @@ class Posting:
             self._outcomes.follow()
             return []
         return self._outcomes.take(post, answer, now)
+
+    def _ended(self, post: Post, answer: Answer, now: float) -> None:
+        """A post is no longer in flight, and its place is free for another."""
+        batch, lane = post.batch, post.lane
+        self._limiter.settle(load(answer), started=post.started, size=batch.size, in_flight=self.in_flight, now=now)
+        self._started.discard(post)
+        self._apart -= self._lanes.isolated(lane)
+        lane.in_flight -= 1
+        self._lanes.turns.move(lane)
 
 
 def _has(rows: Collection[Row], claim: Claim, offset: int) -> bool:

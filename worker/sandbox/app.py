@@ -31,6 +31,7 @@ from worker.sandbox.subscriptions import SubscriptionRoutes
 from worker.sandbox.tally import Tally
 from worker.sandbox.tokens import Authorised, TokenRoutes, Tokens
 from worker.sandbox.transactions import TransactionRoutes
+from worker.sandbox.unzip import Unzipped
 from worker.sandbox.v2 import data_sets as v2_data_sets
 from worker.sandbox.v2 import marts as v2_marts
 from worker.sandbox.v2 import subscriptions as v2_subscriptions
@@ -88,6 +89,7 @@ def create_app(options: Options) -> Starlette:
         middleware=[
             Middleware(LastResort),
             Middleware(PlainPaths),
+            Middleware(Unzipped, options.max_body_bytes),
             Middleware(FaultLayer, faults),
             Middleware(Authorised, tokens),
         ],
