@@ -12,7 +12,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-ver
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test lint format bench bench-full chaos mutants kafka lock clean
+.PHONY: help demo test lint format bench bench-full chaos mutants examples kafka lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -22,7 +22,9 @@ demo: $(VENV)/.run ## run the whole job on this machine: broker, data mart, engi
 
 test: lint ## lint, then run the tests, on real Apache Kafka where it is to be had
 	@$(BIN)/python -m tests.kafka --fetch
+	@$(BIN)/python -m tests.registry --fetch
 	@$(BIN)/python -m tests.real_client
+	@$(BIN)/python -m tests.producers
 	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev ## check style and types
@@ -49,6 +51,11 @@ chaos: $(VENV)/.dev ## play the reliability scenarios (ARGS=--full: at the promi
 mutants: $(VENV)/.dev ## put deliberate defects into copies of the tree; each must be caught by a test
 	@$(BIN)/python -m mutants $(ARGS)
 
+examples: $(VENV)/.dev ## build the example producers and send from each (ARGS="--events 10000": that many)
+	@$(BIN)/python -m tests.kafka --fetch
+	@$(BIN)/python -m tests.producers
+	@REQUIRE_REAL_KAFKA=1 $(BIN)/python -m pytest tests/producers $(ARGS)
+
 kafka: $(VENV)/.dev ## run a real broker in the foreground, to try things
 	@$(BIN)/python -m tests.kafka
 
@@ -62,7 +69,7 @@ lock: $(VENV)/.made ## lock the dependencies anew, with hashes (ARGS=--upgrade: 
 		echo "$$peer"; $(UV_COMPILE) $(ARGS) -o "$${peer%.in}.txt" "$$peer" || exit 1; done
 
 clean: ## remove all that was made here: the environment, the fetched broker, caches
-	@rm -rf $(VENV) .kafka .bench .openscale-client dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(addprefix examples/producers/*/,build dist target node_modules) $(VENV) .kafka .registry .bench .openscale-client dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each stamp is written after its last command succeeded, so what failed is tried again.

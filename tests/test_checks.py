@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
+from tests.edges.peer import answer, peer
 from tests.kafka.broker import EmbeddedKafka
 from worker.checks import LIMITS, Finding, check
-from worker.config import DeadLetter, Kafka, Mart, Settings
+from worker.config import DeadLetter, Kafka, Mart, Registry, Schemas, Settings
 from worker.edges.deadletter import added_bytes
 from worker.edges.stop_note import StopNote
 from worker.flow.flood import Stop
@@ -218,3 +219,17 @@ def silence(url: str) -> None:
     with connect(url) as client:
         client.headers["Authorization"] = f"Bearer {token(client, 'k')}"
         client.put(f"{path}/configurations/payload_logging", json={"enabled": False}).raise_for_status()
+
+
+def test_a_registry_that_answers_is_told_and_one_that_does_not_or_refuses_is_a_fault() -> None:
+    def registry(said: bytes) -> Finding:
+        with peer(lambda connection: connection.sendall(said)) as other:
+            urls = Registry(urls=[f"http://127.0.0.1:{other.port}"])
+            settings = Settings(kafka=Kafka(bootstrap_servers="127.0.0.1:1"), mart=MART, schemas=Schemas(registry=urls))
+            return next(each for each in check(settings) if each.name == "schema registry")
+
+    assert registry(answer(200, b'["a", "b"]')).good
+    assert "subjects: 2" in registry(answer(200, b'["a", "b"]')).text
+    down, refused = registry(answer(503)), registry(answer(401))
+    assert (down.good, down.configuration) == (False, False)
+    assert (refused.good, refused.configuration) == (False, True)

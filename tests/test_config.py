@@ -400,3 +400,31 @@ def test_the_defaults_are_settings_that_pass() -> None:
     settings = load(None, {"mart": {"token": "t"}})
     assert isinstance(settings, Settings)
     assert settings.kafka.topics == ["payload-events"]
+
+
+@pytest.mark.parametrize(
+    "registry",
+    [
+        {"urls": ["registry:8081"]},
+        {"urls": ["http://"]},
+        {"username": "ann"},
+        {"password": "hidden"},
+        {"username": "ann", "password": "hidden", "token": "hidden"},
+        {"unknown_seconds": 0},
+        {"timeout_seconds": 0},
+        {"url": "http://registry:8081"},
+    ],
+)
+def test_a_registry_that_is_set_wrongly_is_refused_by_name_and_without_its_secrets(registry: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"schemas\.registry") as caught:
+        load(None, {"mart": {"token": "t"}, "schemas": {"registry": registry}})
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_registry_is_set_by_variables_and_its_secrets_are_masked(environment: Callable[..., None]) -> None:
+    urls = ["http://a:8081", "https://b/ccompat"]
+    environment(**WITH_TOKEN, SCHEMAS__REGISTRY__URLS=json.dumps(urls))
+    environment(SCHEMAS__REGISTRY__USERNAME="ann", SCHEMAS__REGISTRY__PASSWORD="hidden")  # noqa: S106 - no one's
+    loaded = load(None)
+    assert loaded.schemas.registry.urls == urls
+    assert "hidden" not in repr(loaded)

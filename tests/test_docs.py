@@ -18,7 +18,7 @@ import fastavro
 import pytest
 import typer
 from confluent_kafka import Consumer, TopicPartition
-from pydantic import SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from typer.testing import CliRunner
 
 from tests.kafka.broker import EmbeddedKafka
@@ -53,6 +53,9 @@ NAMES: Final = (
     "docs/contract.md",
     "docs/engines.md",
     "docs/operations.md",
+    "docs/performance.md",
+    "docs/producers.md",
+    "docs/scaling.md",
     "schemas/README.md",
 )
 DOCUMENTS: Final = {name: (ROOT / name).read_text("utf-8") for name in NAMES}
@@ -302,10 +305,16 @@ def test_every_exit_code_is_told() -> None:
 
 
 def settings() -> Iterator[tuple[str, str, FieldInfo]]:
-    """Every setting: section, name, and what its model says."""
+    """Every setting: section (`schemas.registry` for one within another), name, and what its model says."""
     for part, field in config.Settings.model_fields.items():
-        model: Any = field.annotation
-        for name, each in model.model_fields.items():
+        yield from settings_of(part, field.annotation)
+
+
+def settings_of(part: str, model: Any) -> Iterator[tuple[str, str, FieldInfo]]:
+    for name, each in model.model_fields.items():
+        if isinstance(each.annotation, type) and issubclass(each.annotation, BaseModel):
+            yield from settings_of(f"{part}.{name}", each.annotation)
+        else:
             yield part, name, each
 
 

@@ -70,6 +70,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     ),
     "control": frozenset({"config", "mart"}),
     "preview": frozenset({"model", "rooms"}),
+    "schema_commands": frozenset({"config", "edges.registry", "edges.schemas", "rooms"}),
     "showing": EVERYTHING,
     "group_stop": EVERYTHING,
     "run": EVERYTHING,
@@ -79,7 +80,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "demo": EVERYTHING | {"sandbox"},
     "processes": frozenset({"config", "telemetry"}),
     "__main__": frozenset({"cli"}),
-    "cli": EVERYTHING | {"sandbox", "demo", "control", "processes"},
+    "cli": EVERYTHING | {"sandbox", "demo", "control", "processes", "schema_commands"},
 }
 
 PURE: Final = ("rooms", "flow")

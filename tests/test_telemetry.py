@@ -115,7 +115,7 @@ def test_the_names_that_operators_know_are_among_them() -> None:
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*", name)
         assert not name.endswith(("_total", "_count", "_sum", "_bucket"))
     labels = {label for _, names in (*COUNTERS.values(), *GAUGES.values()) for label in names}
-    assert labels <= {"disposition", "reason", "name", "topic", "partition"}, "no id, no text of a record"
+    assert labels <= {"disposition", "outcome", "reason", "name", "topic", "partition"}, "no id, no text of a record"
 
 
 def test_values_and_labels_are_as_they_were_read(served: Serve) -> None:

@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, Producer
 from worker.edges.cluster import ClientError, Cluster, ClusterError, client, describe, limits
 from worker.edges.deadletter import added_bytes, producer_settings
 from worker.edges.directory import fetch_directory
+from worker.edges.registry import REFUSED, RegistryClient, RegistryError
 from worker.edges.schemas import SchemaDirectoryError, load_schemas
 from worker.edges.stop_note import StopNote
 from worker.mart.client import USER_AGENT, MartClient, MartError, token_source
@@ -22,7 +23,7 @@ from worker.mart.token import TokenError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from worker.config import Kafka, Settings
+    from worker.config import Kafka, Registry, Settings
     from worker.edges.cluster import Limits
 
 LIMITS = "dead-letter limits"
@@ -51,6 +52,8 @@ def check(settings: Settings) -> Iterator[Finding]:
     """Look at everything the worker needs, one after the other; what depends on a fault is left out."""
     yield _good("settings", "understood")
     yield _schemas(settings)
+    if settings.schemas.registry.urls:
+        yield _registry(settings.schemas.registry)
     yield from _kafka(settings)
     yield from _mart(settings)
 
@@ -62,6 +65,15 @@ def _schemas(settings: Settings) -> Finding:
         return _bad("schemas", str(error), configuration=True)
     names = sorted({reader.name for reader in book.readers.values()})
     return _good("schemas", ", ".join(names))
+
+
+def _registry(registry: Registry) -> Finding:
+    try:
+        with closing(RegistryClient(registry)) as client:
+            found = client.subjects()
+    except RegistryError as error:
+        return _bad("schema registry", f"{error}; check schemas.registry", configuration=error.status in REFUSED)
+    return _good("schema registry", f"{', '.join(registry.urls)}, subjects: {len(found)}")
 
 
 def _kafka(settings: Settings) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ import typer
 from worker import __version__
 from worker.config import ConfigError, Settings, load
 from worker.control.commands import app as mart_app
+from worker.schema_commands import app as schema_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(mart_app)
+app.add_typer(schema_app)
 
 ConfigFile = Annotated[
     Path | None,
@@ -284,11 +286,12 @@ def _supervised(settings: Settings, config: Path | None, count: int) -> int:
 def _composed(settings: Settings) -> Worker:
     from worker.compose import compose
     from worker.edges.cluster import ClientError, ClusterError
+    from worker.edges.registry import RegistryError
     from worker.edges.schemas import SchemaDirectoryError
 
     try:
         return compose(settings, time.monotonic)
-    except (SchemaDirectoryError, ClientError) as error:
+    except (SchemaDirectoryError, RegistryError, ClientError) as error:
         _fail(CONFIG, error)
     except ClusterError as error:
         _fail(UNAVAILABLE, error)

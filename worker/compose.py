@@ -11,6 +11,8 @@ from worker.edges.courier import Courier, DataSets
 from worker.edges.deadletter import DeadLetters
 from worker.edges.directory import DirectoryKeeper
 from worker.edges.following import Pace
+from worker.edges.registry import RegistryClient
+from worker.edges.schema_keeper import SchemaKeeper
 from worker.edges.schemas import load_schemas
 from worker.edges.snapshot import Snapshot
 from worker.edges.source import KafkaSource
@@ -47,10 +49,11 @@ def compose(settings: Settings, clock: Callable[[], float]) -> Worker:
     """Build a worker.
 
     Raises:
-        ClientError, ClusterError, SchemaDirectoryError: Kafka, its settings or the schemas cannot be used.
+        ClientError, ClusterError, RegistryError, SchemaDirectoryError: Kafka, its settings or the schemas cannot be
+            used; a schema registry need not be there.
     """
     kafka, mart, delivery = settings.kafka, settings.mart, settings.delivery
-    schemas = load_schemas(settings.schemas.directory, settings.schemas.bare)
+    schemas = _schemas(settings, clock)
     cluster = describe(kafka, kafka.topics)
     cluster.require(kafka.topics)
     flow, tokens = Flow(flow_policy(settings)), token_source(mart)
@@ -60,7 +63,7 @@ def compose(settings: Settings, clock: Callable[[], float]) -> Worker:
     return Worker(
         make_source=lambda worker: KafkaSource(kafka, worker, clock, cluster.topic_ids),
         suite=Suite(
-            Decoder(schemas, settings.limits.event_bytes),
+            Decoder(schemas.book, settings.limits.event_bytes),
             Identity(cluster.id, cluster.topic_ids),
             settings.limits.record_bytes,
         ),
@@ -74,11 +77,20 @@ def compose(settings: Settings, clock: Callable[[], float]) -> Worker:
         ),
         letters=DeadLetters(kafka, settings.dead_letter_topic),
         keeper=keeper,
+        schemas=schemas,
         group_stop=group_stop,
         token_fetches=lambda: tokens.fetches if isinstance(tokens, FetchedToken) else 0,
         drain=delivery.drain_seconds,
         clock=clock,
     )
+
+
+def _schemas(settings: Settings, clock: Callable[[], float]) -> SchemaKeeper:
+    given, registry = settings.schemas, settings.schemas.registry
+    book = load_schemas(given.directory, given.bare, asks=bool(registry.urls))
+    client = RegistryClient(registry) if registry.urls else None
+    wait = full_jitter(FIRST_WAIT, settings.delivery.retry_wait_max_seconds)
+    return SchemaKeeper(book, client, registry.unknown_seconds, wait, clock)
 
 
 def _snapshot(mart: Mart) -> Snapshot | None:

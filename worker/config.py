@@ -117,10 +117,38 @@ def _is_address(url: str) -> bool:
         return False
 
 
+class Registry(_Section):
+    """A schema registry with Confluent's REST API; several `urls` are the same one. None: the directory is all.
+
+    `unknown_seconds`: how long its word that it has no schema of an id is believed.
+    """
+
+    urls: list[str] = []
+    username: str | None = None
+    password: SecretStr | None = None
+    token: SecretStr | None = None
+    ca: Path | None = None
+    timeout_seconds: float = Field(default=5, gt=0)
+    unknown_seconds: float = Field(default=60, gt=0)
+
+    @model_validator(mode="after")
+    def _usable(self) -> Registry:
+        for url in self.urls:
+            if not url.startswith(("http://", "https://")) or not _is_address(url):
+                raise ValueError("urls must begin with http:// or https:// and have a host")
+        if (self.username is None) != (self.password is None) or (self.username and self.token):
+            raise ValueError("set username with password, or token, or none of them")
+        return self
+
+
 class Schemas(_Section):
-    """The schema directory (default: the one that ships), and topics of bare bodies: `subject` or `subject/version`."""
+    """The schema directory (default: the one that ships), a registry beside it, and topics of bare bodies.
+
+    `bare`: for a topic, `subject` or `subject/version` of the directory.
+    """
 
     directory: Path | None = None
+    registry: Registry = Registry()
     bare: dict[str, str] = {}
 
 

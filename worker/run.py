@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from worker.edges.courier import Courier
     from worker.edges.deadletter import DeadLetters
     from worker.edges.directory import DirectoryKeeper
+    from worker.edges.schema_keeper import SchemaKeeper
     from worker.edges.source import KafkaSource
     from worker.flow.flow import Flow
     from worker.group_stop import GroupStop
@@ -53,6 +54,7 @@ class Worker:
         courier: Courier,
         letters: DeadLetters,
         keeper: DirectoryKeeper,
+        schemas: SchemaKeeper,
         group_stop: GroupStop,
         token_fetches: Callable[[], int],
         drain: float,
@@ -63,6 +65,7 @@ class Worker:
         self._courier = courier
         self._letters = letters
         self._keeper = keeper
+        self._schemas = schemas
         self._group_stop = group_stop
         self._drain = drain
         self._clock = clock
@@ -73,7 +76,7 @@ class Worker:
         self._closing = False
         self._committed_at = clock()
         self._marks: dict[tuple[str, ...], float] = {}
-        self._parts = Parts(flow, self._source, keeper, token_fetches, self._marks)
+        self._parts = Parts(flow, self._source, keeper, schemas, token_fetches, self._marks)
         self._sampler = Sampler(10)
         self.reading = Reading(clock(), "starting", started=False)
 
@@ -96,6 +99,7 @@ class Worker:
             self._source.close()
             self._letters.close()
             self._courier.close()
+            self._schemas.close()
 
     def stop(self) -> None:
         """Ask the loop to end: once, after what is open is settled; twice, at once. Safe in a signal handler."""
@@ -104,22 +108,31 @@ class Worker:
     def _turn(self) -> None:
         room = self._flow.room if self._directory is not None else 0
         if self._directory is not None:
-            self._take(self._source.read(room, POLL if room else 0))
+            self._take(self._flow.begin(self._source.read(room, POLL if room else 0)))
         self._deliver(wait=0 if room else POLL)
         self._refresh()
+        self._read_again()
         self._group_stop.step()
         self._commit_when_due()
 
     def _take(self, envelopes: Collection[Envelope]) -> None:
+        """Walk records that were begun through the rooms."""
         if envelopes and self._directory is not None:
-            passed = self._suite.walk(self._flow.begin(envelopes), self._directory)
+            passed = self._suite.walk(envelopes, self._directory)
             now = self._clock()
             self._flow.admit(passed.rows, passed.rejected, now)
             self._flow.park(passed.unknown, now)
+            self._flow.shelve(passed.unread)
             if self._flow.crowding:
                 self._flow.make_room()
                 self._source.hold(self._flow.crowded)
             self._report(passed.rejected)
+
+    def _read_again(self) -> None:
+        """Walk again what waited for schemas of which all is known now."""
+        known = self._schemas.poll(self._flow.wanted_schemas)
+        if known:
+            self._take(self._flow.unshelve(known))
 
     def _deliver(self, wait: float) -> None:
         for job in self._flow.due(self._clock()):
@@ -192,6 +205,7 @@ class Worker:
             self._source.read(0, 0)
             self._deliver(POLL)
             self._refresh()
+            self._read_again()
             self._group_stop.step()
             self._commit_when_due()
         self._drained = True

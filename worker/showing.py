@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from worker.edges.directory import DirectoryKeeper
+    from worker.edges.schema_keeper import SchemaKeeper
     from worker.edges.source import KafkaSource
     from worker.flow.account import Tally
     from worker.flow.flow import Flow
@@ -26,6 +27,7 @@ class Parts:
     flow: Flow
     source: KafkaSource
     keeper: DirectoryKeeper
+    schemas: SchemaKeeper
     token_fetches: Callable[[], int]
     marks: Mapping[tuple[str, ...], float]
 
@@ -43,6 +45,7 @@ def _troubles(parts: Parts, directory: Directory | None, now: float) -> Iterator
     yield "no-partitions" if not source.claims else None
     yield from source.held.values()
     yield "directory" if flow.wants_directory and parts.keeper.error and flow.full else None
+    yield "schema-registry" if flow.wanted_schemas and parts.schemas.error else None
     yield "dead-letter-topic" if flow.letter_error else None
     yield flow.blocked(now)
 
@@ -62,6 +65,7 @@ def _counters(parts: Parts) -> Counts:
         "offsets_lost": {(topic, number): lost for (topic, number), lost in parts.source.offsets_lost.items()},
         "token_refresh": {(): parts.token_fetches()},
         "directory_fetches": {(): parts.keeper.fetches},
+        "schema_fetches": _labelled(parts.schemas.outcomes),
         "rebalances": {(): parts.source.rebalances},
         "kafka_errors": _labelled(parts.source.errors),
     }
@@ -83,6 +87,7 @@ def _gauges(parts: Parts, directory: Directory | None, now: float) -> Counts:
     return {
         "records_in_flight": {(): flow.open_records},
         "inflight_bytes": {(): flow.open_bytes},
+        "records_unread": {(): flow.unread_records},
         "posts_in_flight": {(): flow.posts_in_flight},
         "posts_limit": {(): flow.posts_limit},
         "circuit_state": {(): 1 if flow.blocked(now) else 0},

@@ -98,6 +98,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "http_retries": ("Posts that are tried again, by reason.", ("reason",)),
     "token_refresh": ("Tokens asked for.", ()),
     "directory_fetches": ("Fetches of bindings and subscriptions.", ()),
+    "schema_fetches": ("Writer schemas asked of the registry, by what came of it.", ("outcome",)),
     "rebalances": ("Assignments of partitions.", ()),
     "kafka_errors": ("Errors that librdkafka reported, by name.", ("name",)),
     "process_restarts": ("Processes of --processes that were started again after they had ended.", ()),
@@ -107,6 +108,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
 GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "records_in_flight": ("Records read and not settled.", ()),
     "inflight_bytes": ("Bytes of the records read and not settled.", ()),
+    "records_unread": ("Records that wait for their writer schema.", ()),
     "posts_in_flight": ("Posts whose answer is awaited.", ()),
     "posts_limit": ("Posts that may be in flight now, as the endpoint bears them.", ()),
     "circuit_state": ("0: delivering, 1: held, halted or an outage.", ()),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
 from worker.edges.schemas import SchemaDirectoryError, load_schemas, reader_schema, shipped
-from worker.rooms.framing import Fingerprint, SchemaId, TopicSchema
+from worker.rooms.framing import Fingerprint, GlueVersion, SchemaGuid, SchemaId, TopicSchema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,3 +127,24 @@ def test_a_fingerprint_of_two_schemas_that_read_otherwise_is_refused(tmp_path: P
 def test_the_same_schema_under_two_ids_is_one_reader_by_fingerprint(tmp_path: Path) -> None:
     place = directory(tmp_path, {"a": [entry(1, 1, "a")], "b": [entry(1, 2, "a")]}, a=READER)
     assert len(load_schemas(place, {}).readers) == 3
+
+
+def test_a_guid_and_the_uuid_of_a_glue_version_name_a_schema_as_well(tmp_path: Path) -> None:
+    one, two = UUID(int=1), UUID(int=2)
+    place = directory(tmp_path, {"a": [entry(1, 1, "a") | {"guid": str(one), "uuid": str(two)}]}, a=READER)
+    book = load_schemas(place, {})
+    assert book.readers[SchemaGuid(one)] is book.readers[GlueVersion(two)] is book.readers[SchemaId(1)]
+    assert SchemaGuid(two) not in book.readers
+
+
+@pytest.mark.parametrize("key", ["guid", "uuid"])
+@pytest.mark.parametrize("value", ["", "x", 5, None, ["a"]])
+def test_a_guid_that_is_none_is_refused(tmp_path: Path, key: str, value: Any) -> None:
+    assert "as UUIDs" in fault(directory(tmp_path, {"a": [entry(1, 1, "a") | {key: value}]}, a=READER))
+
+
+def test_beside_a_registry_the_ids_of_ones_own_directory_count_and_those_that_ship_do_not(tmp_path: Path) -> None:
+    place = directory(tmp_path, {"a": [entry(1, 7, "a")]}, a=READER)
+    assert SchemaId(7) in load_schemas(place, {}, asks=True).readers
+    assert not any(isinstance(each, SchemaId) for each in load_schemas(None, {}, asks=True).readers)
+    assert load_schemas(None, {"t": "payload_event"}, asks=True).bare("t")

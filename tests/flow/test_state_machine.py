@@ -24,7 +24,9 @@ from worker.flow.verdict import Answer, Verdict, no_answer
 from worker.model import Claim, Disposition, Envelope, Rejection
 
 SUBSCRIPTIONS = ("s-0", "s-1", "s-2")
-KINDS = ("good", "good", "good", "poison", "bad", "unknown", "gone", "renewed", "gap")
+KINDS = ("good", "good", "good", "poison", "bad", "unknown", "gone", "renewed", "gap", "unread", "unreadable")
+UNREAD = ("unread", "unreadable")
+REFUSED_OR_HELD = ("bad", "unknown", *UNREAD)
 RECORDS = 40
 FLOOD = FloodPolicy(0.5, 12, 16)
 
@@ -50,7 +52,8 @@ class FlowMachine(RuleBasedStateMachine):
 
     `fate` is the oracle: what has really happened to each offset, by partition, over all claims. Of the kinds of
     records, "bad" ones are refused by the rooms, "poison" ones by the data mart, "unknown" ones by the directory;
-    "gone" ones get 404 always, "renewed" ones until a newer directory was asked. A post may be taken first and stored
+    "gone" ones get 404 always, "renewed" ones until a newer directory was asked. Of "unread" and "unreadable" ones the
+    schema is not known, and turns out good or bad. A post may be taken first and stored
     later, as under v2, and what becomes of it may be lost.
     """
 
@@ -107,12 +110,22 @@ class FlowMachine(RuleBasedStateMachine):
         begun = self.flow.begin([record for record, _, _ in records])
         assert len(begun) == len(records)
         self.flow.admit(
-            [row(each, subscription) for each, kind, subscription in records if kind not in ("bad", "unknown")],
+            [row(each, subscription) for each, kind, subscription in records if kind not in REFUSED_OR_HELD],
             [rejection(each) for each, kind, _ in records if kind == "bad"],
             self.now,
         )
         unknown = [(each, subscription) for each, kind, subscription in records if kind == "unknown"]
         self.flow.park([_unknown(each, subscription) for each, subscription in unknown], self.now)
+        self.flow.shelve([(subscription, each) for each, kind, subscription in records if kind in UNREAD])
+
+    @rule(schema=st.sampled_from(SUBSCRIPTIONS))
+    def answer_schema(self, schema: str) -> None:
+        """All is known of a schema; the records of one are told apart by their subscription here."""
+        found = self.flow.unshelve([schema])
+        kinds = {id(each): self.produced[_place(each)][0] for each in found}
+        rows = [row(each, schema) for each in found if kinds[id(each)] == "unread"]
+        refused = [rejection(each, Disposition.SCHEMA) for each in found if kinds[id(each)] == "unreadable"]
+        self.flow.admit(rows, refused, self.now)
 
     @rule(ago=st.floats(0, 20))
     def refresh_directory(self, ago: float = 0.0) -> None:
@@ -278,7 +291,7 @@ class FlowMachine(RuleBasedStateMachine):
     def good_records_are_stored_and_refused_ones_explained(self) -> None:
         for place, fates in self.fate.items():
             kind, _ = self.produced[place]
-            allowed = {"stored" if kind in ("good", "renewed") else "lettered", "failed alone"}
+            allowed = {"stored" if kind in ("good", "renewed", "unread") else "lettered", "failed alone"}
             assert fates <= allowed, f"{place}: a {kind} record was {fates}"
 
     def read_what_was_produced(self) -> None:
@@ -299,6 +312,8 @@ class FlowMachine(RuleBasedStateMachine):
             self.flow.resume()
             self.read_what_was_produced()
             self.refresh_directory()
+            for schema in SUBSCRIPTIONS:
+                self.answer_schema(schema)
             self.start_jobs()
             for job in self.jobs:
                 if isinstance(job, Letter):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
+import zlib
 from datetime import UTC, datetime, timedelta, timezone
 from datetime import time as clock_time
 from typing import Any
@@ -17,10 +18,10 @@ from hypothesis import strategies as st
 
 from tests.way.events import CONFLUENT, SCHEMA, avro, body, confluent, custom, event
 from worker.edges.schemas import load_schemas, reader_schema
-from worker.model import Body, Claim, Envelope, Event, Refusal, Table
+from worker.model import Body, Claim, Disposition, Envelope, Event, Refusal, Table
 from worker.rooms import validate
 from worker.rooms.decode import Decoder, SchemaBook
-from worker.rooms.framing import SchemaId, TopicSchema
+from worker.rooms.framing import VALUE_SCHEMA, GlueVersion, SchemaGuid, SchemaId, TopicSchema
 from worker.rooms.writer_schema import UnsafeSchemaError, compile_reader
 
 FRAMED, BARE = Claim("framed", 0), Claim("bare", 0)
@@ -36,7 +37,9 @@ def envelope(value: bytes | None, claim: Claim = FRAMED) -> Envelope:
 
 
 def decode(value: bytes | None, claim: Claim = FRAMED, decoder: Decoder = DECODER) -> Event | Refusal:
-    return decoder.event(envelope(value, claim))
+    found = decoder.event(envelope(value, claim))
+    assert isinstance(found, Event | Refusal), found
+    return found
 
 
 def decoded(value: bytes | None, claim: Claim = FRAMED, decoder: Decoder = DECODER) -> Event:
@@ -63,9 +66,80 @@ def zigzag(number: int) -> bytes:
 
 # --- framings --------------------------------------------------------------------------------------------------------
 
+# what names the shipped schema, and in which topic; of the ids that a directory may give it
+GUID = UUID(int=0xABC)
+KNOWN = DECODER.schemas.readers
+NAMED = Decoder(
+    SchemaBook({**KNOWN, GlueVersion(GUID): KNOWN[SchemaId(1)], SchemaGuid(GUID): KNOWN[SchemaId(1)]}), 100_000
+)
+HEADERS = {"id": CONFLUENT, "GUID": b"\x01" + GUID.bytes}
 FRAMINGS = [(CONFLUENT, FRAMED), (b"\xc3\x01" + FINGERPRINT, FRAMED), (b"\xc3\x01" + FINGERPRINT, BARE), (b"", BARE)]
 IDS = ["confluent", "single-object", "single-object on a topic of bare bodies", "bare"]
 framings = pytest.mark.parametrize(("header", "claim"), FRAMINGS, ids=IDS)
+
+
+@pytest.mark.parametrize("claim", [FRAMED, BARE])
+@pytest.mark.parametrize("by", HEADERS)
+def test_an_event_whose_schema_a_header_names_is_read_from_its_first_byte(by: str, claim: Claim) -> None:
+    found = NAMED.event(Envelope(claim, 7, -1, None, avro(custom()), [("trace", b"1"), (VALUE_SCHEMA, HEADERS[by])]))
+    assert isinstance(found, Event), found
+    assert found.asset == "action"
+
+
+def test_a_header_that_names_the_schema_wins_over_bytes_that_look_like_confluents() -> None:
+    """The body of another schema begins with the very five bytes of the shipped one's header."""
+    writer = {**without(), "fields": [{"name": name, "type": "int"} for name in "vwxyz"] + without()["fields"]}
+    stream = io.BytesIO()
+    named = dict.fromkeys("vwxy", 0) | {"z": -1}
+    fastavro.schemaless_writer(stream, fastavro.parse_schema(json.loads(json.dumps(writer))), custom() | named)
+    assert stream.getvalue()[:5] == CONFLUENT
+    decoder = Decoder(SchemaBook({**KNOWN, SchemaId(9): compile_reader("w", writer, reader_schema())}), 100_000)
+    nine = [(VALUE_SCHEMA, b"\x00" + (9).to_bytes(4, "big"))]
+    assert isinstance(decoder.event(Envelope(FRAMED, 7, -1, None, stream.getvalue(), nine)), Event)
+    one = [(VALUE_SCHEMA, CONFLUENT)]
+    assert isinstance(decoder.event(Envelope(FRAMED, 7, -1, None, stream.getvalue(), one)), Refusal)
+
+
+@pytest.mark.parametrize("claim", [FRAMED, BARE])
+def test_an_event_in_glues_framing_is_read_plain_and_compressed(claim: Claim) -> None:
+    body = avro(custom())
+    assert decoded(b"\x03\x00" + GUID.bytes + body, claim, NAMED).asset == "action"
+    assert decoded(b"\x03\x05" + GUID.bytes + zlib.compress(body), claim, NAMED).asset == "action"
+
+
+def test_what_glue_says_is_compressed_is_refused_where_it_is_none_or_too_large() -> None:
+    header = b"\x03\x05" + GUID.bytes
+    assert refused(header + avro(custom()), decoder=NAMED) == ("decode", "not-zlib")
+    assert refused(header + zlib.compress(avro(custom()))[:-2], decoder=NAMED) == ("decode", "not-zlib")
+    assert refused(header + zlib.compress(bytes(100_001)), decoder=NAMED) == ("too-large", "event-too-large")
+    assert refused(header + zlib.compress(avro(custom()) + b"x"), decoder=NAMED) == ("decode", "trailing-bytes")
+
+
+def test_only_what_a_registry_can_be_asked_for_waits_and_only_where_there_is_one() -> None:
+    book = SchemaBook({}, asks=True)
+    decoder = Decoder(book, 100_000)
+    assert decoder.event(envelope(CONFLUENT + b"x")) == SchemaId(1)
+    assert decoder.event(Envelope(FRAMED, 7, -1, None, b"x", [(VALUE_SCHEMA, HEADERS["GUID"])])) == SchemaGuid(GUID)
+    for value in (b"\xc3\x01" + bytes(9), b"\x03\x00" + bytes(17)):
+        assert refused(value, decoder=decoder) == ("schema", "unknown-schema")
+    reason = Refusal(Disposition.SCHEMA, "unusable-schema", "recursive")
+    book.refused[SchemaId(1)] = reason
+    assert decoder.event(envelope(CONFLUENT + b"x")) is reason
+    assert refused(CONFLUENT + b"x", decoder=Decoder(SchemaBook({}), 100_000)) == ("schema", "unknown-schema")
+
+
+def test_an_id_that_no_registry_can_have_is_not_asked_for() -> None:
+    """A registry answers it like a wrong address: the record would wait for ever, and hold up its partition."""
+    decoder = Decoder(SchemaBook({}, asks=True), 100_000)
+    assert refused(b"\x00\x80\x00\x00\x00x", decoder=decoder) == ("schema", "unknown-schema")
+    assert decoder.event(envelope(b"\x00\x7f\xff\xff\xffx")) == SchemaId((1 << 31) - 1)
+
+
+def test_a_schema_that_is_added_is_read_with_from_then_on_in_the_fastest_way() -> None:
+    book = SchemaBook({}, asks=True)
+    book.add(SchemaId(5), KNOWN[SchemaId(1)])
+    assert decoded(b"\x00" + (5).to_bytes(4, "big") + avro(custom()), decoder=Decoder(book, 100_000)).asset == "action"
+    assert (b"\x00" + (5).to_bytes(4, "big")) in book.sound
 
 
 @framings

@@ -206,3 +206,13 @@ def test_a_timestamp_in_micros_is_read_as_the_number_it_is() -> None:
     fastavro.schemaless_writer(stream, fastavro.parse_schema(writer), custom() | {"scored_at": 1_560_247_200_123_456})
     found = compiled(READER).read(stream.getvalue(), 0)["scored_at"]
     assert (type(found), found) == (int, 1_560_247_200_123_456)
+
+
+def test_a_default_of_a_writer_that_is_not_of_its_fields_type_is_no_reason_to_refuse_it() -> None:
+    """Older registries took such schemas, and no message is read with a writer's defaults."""
+    writer = json.loads(json.dumps(READER))
+    writer["fields"].append({"name": "extra", "type": "string", "default": None})
+    assert compiled(writer, READER).generated is None
+    writer["fields"].pop()
+    writer["fields"][0]["default"] = 5
+    assert compiled(writer, READER).generated is not None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from worker.rooms.decode import SchemaBook
-from worker.rooms.framing import Fingerprint, SchemaId, SchemaRef, TopicSchema
+from worker.rooms.framing import Fingerprint, GlueVersion, SchemaGuid, SchemaId, SchemaRef, TopicSchema
 from worker.rooms.writer_schema import Reader, UnsafeSchemaError, compile_reader
 
 if TYPE_CHECKING:
@@ -32,12 +34,33 @@ def reader_schema() -> Any:
     return _json(shipped() / READER)
 
 
-def load_schemas(directory: Path | None, bare: Mapping[str, str]) -> SchemaBook:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A schema of the directory, as parsed JSON, and what `index.json` calls it."""
+
+    subject: str
+    version: int
+    id: int
+    schema: Any
+
+
+def listed(directory: Path | None) -> list[Entry]:
+    """All schemas of a directory (None: the one that ships), in order; raises `SchemaDirectoryError`."""
+    place = directory or shipped()
+    return [
+        Entry(subject, int(each["version"]), int(each["id"]), _json(place / each["file"]))
+        for subject, entries in _subjects(place).items()
+        for each in sorted(entries, key=lambda each: int(each["version"]))
+    ]
+
+
+def load_schemas(directory: Path | None, bare: Mapping[str, str], *, asks: bool = False) -> SchemaBook:
     """Load every schema of a directory's `index.json`.
 
     Args:
         directory: the directory; None for the one that ships.
         bare: for each topic of bare bodies, its `subject` (the latest version) or `subject/version`.
+        asks: there is a registry as well, whose ids are not those of the directory that ships.
 
     Raises:
         SchemaDirectoryError: a file is missing, is no JSON or no usable schema, or a topic names what is not there.
@@ -50,7 +73,7 @@ def load_schemas(directory: Path | None, bare: Mapping[str, str]) -> SchemaBook:
         for entry in sorted(entries, key=lambda entry: int(entry["version"])):
             schema = _json(place / entry["file"])
             reader = _compile(place / entry["file"], schema, f"{subject}/{entry['version']}")
-            for ref in (SchemaId(int(entry["id"])), Fingerprint(reader.fingerprint)):
+            for ref in [*_names(entry, ids=directory is not None or not asks), Fingerprint(reader.fingerprint)]:
                 known = readers.setdefault(ref, reader)
                 if meanings.setdefault(known.name, _meaning(schema)) != _meaning(schema):
                     raise SchemaDirectoryError(f"{place}/index.json: {ref} is both {known.name} and {reader.name}")
@@ -59,7 +82,17 @@ def load_schemas(directory: Path | None, bare: Mapping[str, str]) -> SchemaBook:
         if name not in versions:
             raise SchemaDirectoryError(f"schemas.bare: topic {topic} names {name}, which {place}/index.json does not")
         readers[TopicSchema(topic)] = versions[name]
-    return SchemaBook(readers)
+    return SchemaBook(readers, asks)
+
+
+def _names(entry: Mapping[str, Any], *, ids: bool) -> list[SchemaRef]:
+    """What framings may call the schema of an entry."""
+    found: list[SchemaRef] = [SchemaId(int(entry["id"]))] if ids else []
+    if "guid" in entry:
+        found.append(SchemaGuid(UUID(entry["guid"])))
+    if "uuid" in entry:
+        found.append(GlueVersion(UUID(entry["uuid"])))
+    return found
 
 
 def _subjects(place: Path) -> dict[str, list[dict[str, Any]]]:
@@ -67,10 +100,11 @@ def _subjects(place: Path) -> dict[str, list[dict[str, Any]]]:
         subjects = dict(_json(place / "index.json")["subjects"])
         for entries in subjects.values():
             for entry in entries:
-                int(entry["id"]), int(entry["version"]), str(entry["file"])
-    except (KeyError, TypeError, ValueError) as error:
+                int(entry["version"]), str(entry["file"]), _names(entry, ids=True)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise SchemaDirectoryError(
-            f'{place}/index.json: expected {{"subjects": {{name: [{{"version", "id", "file"}}]}}}} ({error!r})'
+            f'{place}/index.json: expected {{"subjects": {{name: [{{"version", "id", "file"}}]}}}}, '
+            f'"guid" and "uuid" as UUIDs where they are ({error!r})'
         ) from None
     return subjects
 

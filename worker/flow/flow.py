@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from worker.flow.account import Account
 from worker.flow.crowd import Crowd, share_of
@@ -13,10 +13,11 @@ from worker.flow.jobs import Letter, Lettered, Post, Posted
 from worker.flow.letters import Letters
 from worker.flow.offsets import Ledgers
 from worker.flow.posting import Posting
+from worker.flow.unread import Unread
 from worker.flow.waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 
     from worker.flow.policy import FlowPolicy
     from worker.model import Claim, Envelope, Rejection, Row
@@ -26,13 +27,14 @@ class Flow:
     """The one owner of everything that is open. Not thread-safe: one thread calls it, with its own clock.
 
     The life of an offset: `begin` opens it; `admit` gives it a row or a rejection, or `park` lets it wait for the
-    directory; `due` hands out jobs, `settle` takes their outcomes and closes it; `committable` says how far each
-    partition is settled without a gap.
+    directory, or `shelve` for its schema; `due` hands out jobs, `settle` takes their outcomes and closes it;
+    `committable` says how far each partition is settled without a gap.
     """
 
     def __init__(self, policy: FlowPolicy) -> None:
         self._policy = policy
         self._waiting = Waiting()
+        self._unread = Unread()
         self._stopping = False
         self.account = Account()
         self._guard = FloodGuard(policy.flood)
@@ -132,6 +134,7 @@ class Flow:
         self._posting.drop(claims)
         self._letters.drop(claims)
         self._waiting.drop(claims)
+        self._unread.drop(claims)
 
     def committable(self, *, again: bool = False) -> dict[Claim, int]:
         """The position to commit for each claim that has settled more than was committed.
@@ -156,6 +159,7 @@ class Flow:
         yield from self._posting.held()
         yield from self._letters.held()
         yield from self._waiting.held()
+        yield from self._unread.held()
 
     # --- what keeps others waiting --------------------------------------------------------------------------------
 
@@ -176,12 +180,13 @@ class Flow:
         stuck = self._posting.shut_in()
         stuck.update(each.claim for each in self._waiting.held())
         stuck.update(each.claim for each in self._letters.held())
+        stuck.update(each.claim for each in self._unread.held())
         self._crowd.look(stuck, self._ledgers.claims, self._most)
 
     @property
     def crowding(self) -> bool:
-        """Whether as many wait for the directory or the dead-letter topic as should: where from is not to be read."""
-        return len(self._waiting) + len(self._letters) >= self._most // 2
+        """Whether as many wait for the directory, a schema or the dead-letter topic as should."""
+        return len(self._waiting) + len(self._unread) + len(self._letters) >= self._most // 2
 
     @property
     def _most(self) -> int:
@@ -207,6 +212,8 @@ class Flow:
     def _why(self, claim: Claim, offset: int) -> str:
         if any(each.offset == offset and each.claim is claim for each in self._waiting.held()):
             return "waits for the directory"
+        if any(each.offset == offset and each.claim is claim for each in self._unread.held()):
+            return "waits for its writer schema"
         return self._posting.why(claim, offset) or self._letters.why(claim, offset) or "held by nothing: a fault"
 
     # --- records in ---------------------------------------------------------------------------------------------
@@ -246,6 +253,26 @@ class Flow:
     def still_unknown(self, rejections: Iterable[Rejection], begun: float) -> None:
         """Remember what the directory whose fetch began at `begun` does not know either."""
         self._waiting.unknown((each.wanted for each in rejections), begun)
+
+    def shelve(self, unread: Iterable[tuple[Hashable, Envelope]]) -> None:
+        """Let records wait whose writer schema has to be asked for, each behind its schema's name."""
+        for schema, envelope in unread:
+            if envelope.claim in self._ledgers:
+                self._unread.add(schema, envelope)
+
+    @property
+    def wanted_schemas(self) -> Collection[Any]:
+        """The names of the schemas that records wait for."""
+        return self._unread.schemas
+
+    @property
+    def unread_records(self) -> int:
+        """Records that wait for their schema."""
+        return len(self._unread)
+
+    def unshelve(self, schemas: Iterable[Hashable]) -> list[Envelope]:
+        """Remove and return the records that waited for these schemas, to be walked again."""
+        return self._unread.take(schemas)
 
     def stop(self) -> None:
         """Nothing more will be read: lanes close at once."""

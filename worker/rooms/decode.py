@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,25 +10,37 @@ from worker.model import Disposition, Envelope, Event, Refusal
 from worker.rooms.framing import (
     CONFLUENT_SIZE,
     Framed,
+    SchemaGuid,
     SchemaId,
     SchemaRef,
     TopicSchema,
     confluent_header,
+    in_headers,
+    inflated,
     read_framing,
 )
 from worker.rooms.writer_schema import Reader, TrailingBytesError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+
+Asked = SchemaId | SchemaGuid
+"""What a registry can be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaBook:
-    """The writer schemas that are known, by every name that a framing can give them."""
+    """The writer schemas that are known, by every name that a framing can give them.
 
-    readers: Mapping[SchemaRef, Reader]
+    `asks`: there is a registry, which is asked for what is not in `readers`. `refused` is what is known not to be
+    readable, and why.
+    """
+
+    readers: dict[SchemaRef, Reader]
+    asks: bool = False
+    refused: dict[SchemaRef, Refusal] = field(default_factory=dict)
     bare_topics: frozenset[str] = field(init=False, repr=False, compare=False)
-    sound: Mapping[bytes, Callable[[bytes, int], Event]] = field(init=False, repr=False, compare=False)
+    sound: dict[bytes, Callable[[bytes, int], Event]] = field(init=False, repr=False, compare=False)
     """The readers of sound events, by Confluent's header of what they read."""
 
     def __post_init__(self) -> None:
@@ -44,6 +57,29 @@ class SchemaBook:
         """Whether the bodies of a topic stand without a framing."""
         return topic in self.bare_topics
 
+    def add(self, name: SchemaRef, reader: Reader) -> None:
+        """Take in a schema that a registry has."""
+        self.readers[name] = reader
+        if isinstance(name, SchemaId) and reader.sound is not None:
+            self.sound[confluent_header(name)] = reader.sound
+
+    def missing(self, name: SchemaRef) -> Refusal | Asked:
+        """Why there is no reader of that name; or the name itself, if the registry is to be asked for it."""
+        if self.asks and isinstance(name, Asked) and name not in self.refused and not _impossible(name):
+            return name
+        return self.refused.get(name) or unknown(name, "the schema directory")
+
+
+def _impossible(name: Asked) -> bool:
+    """Whether no registry can have it: ids are Java's ints, and of others registries do not say that they have none."""
+    return isinstance(name, SchemaId) and name.id >= 1 << 31
+
+
+def unknown(name: SchemaRef, place: str) -> Refusal:
+    """A schema that is not there; `place`: where it was looked for."""
+    detail = f"{name} is not in {place}: add it to index.json, or correct the producer"
+    return Refusal(Disposition.SCHEMA, "unknown-schema", detail)
+
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
@@ -52,29 +88,36 @@ class Decoder:
     schemas: SchemaBook
     limit: int
 
-    def event(self, envelope: Envelope) -> Event | Refusal:
-        """The event of one record, or why it has none."""
+    def event(self, envelope: Envelope) -> Event | Refusal | Asked:
+        """The event of one record, or why it has none; the name of its schema where that is to be asked for."""
         value = envelope.value
         if not value or len(value) > self.limit:
             return self._size_refusal(value)
         read = self.schemas.sound.get(value[:CONFLUENT_SIZE])
-        if read is not None and envelope.claim.topic not in self.schemas.bare_topics:
+        topic, headers = envelope.claim.topic, envelope.headers
+        if read is not None and topic not in self.schemas.bare_topics and not (headers and in_headers(headers)):
             try:
                 return read(value, CONFLUENT_SIZE)
             except Exception:  # noqa: BLE001, S110 - bad bytes raise whatever they run into
                 pass  # the way below reads what is only unsound, and has the words for what is bad
-        topic = envelope.claim.topic
-        framed = read_framing(value, topic, bare=self.schemas.bare(topic))
+        bare, readers = self.schemas.bare(topic), self.schemas.readers
+        framed = read_framing(value, topic, bare=bare, headers=headers, known=readers)
         if not isinstance(framed, Framed):
             return Refusal(Disposition.DECODE, "no-framing", framed)
-        reader = self.schemas.readers.get(framed.schema)
+        reader = readers.get(framed.schema)
         if reader is None:
-            return Refusal(
-                Disposition.SCHEMA,
-                "unknown-schema",
-                f"{framed.schema} is not in the schema directory: add it to index.json, or correct the producer",
-            )
-        return _read(reader, value, framed.start)
+            return self.schemas.missing(framed.schema)
+        return self._inflated(reader, value, framed.start) if framed.compressed else _read(reader, value, framed.start)
+
+    def _inflated(self, reader: Reader, value: bytes, start: int) -> Event | Refusal:
+        try:
+            body = inflated(value, start, self.limit)
+        except zlib.error:
+            return Refusal(Disposition.DECODE, "not-zlib", "the body is not the zlib stream that its header says it is")
+        if body is None:
+            detail = f"the body has more than the {self.limit} bytes that limits.event_bytes allows, once inflated"
+            return Refusal(Disposition.TOO_LARGE, "event-too-large", detail)
+        return _read(reader, body, 0)
 
     def _size_refusal(self, value: bytes | None) -> Refusal:
         if value is None:

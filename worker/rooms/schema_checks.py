@@ -30,14 +30,20 @@ class DangerousError(Exception):
     """A schema with which no message may, or can, be read; the message says why."""
 
 
-def without_logical_types(schema: Any) -> Any:
-    """The schema without logical types: what was written is wanted as it is, not as a date, a UUID or a decimal."""
+def without_logical_types(schema: Any, *left_out: str) -> Any:
+    """The schema without logical types: what was written is wanted as it is, not as a date, a UUID or a decimal.
+
+    `left_out`: other keys that are not wanted either.
+    """
     if isinstance(schema, list):
-        return [without_logical_types(branch) for branch in schema]
+        return [without_logical_types(branch, *left_out) for branch in schema]
     if not isinstance(schema, Mapping):
         return schema
-    kept = {key: value for key, value in schema.items() if key != "logicalType"}
-    return {key: value if key in ("default", "doc") else without_logical_types(value) for key, value in kept.items()}
+    kept = {key: value for key, value in schema.items() if key != "logicalType" and key not in left_out}
+    return {
+        key: value if key in ("default", "doc") else without_logical_types(value, *left_out)
+        for key, value in kept.items()
+    }
 
 
 def microseconds(writer: Any) -> int:

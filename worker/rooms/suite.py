@@ -13,7 +13,7 @@ from worker.rooms.normalise import normalise
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from worker.rooms.decode import Decoder
+    from worker.rooms.decode import Asked, Decoder
     from worker.rooms.directory import Directory
     from worker.rooms.identity import Identity
 
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 class Passed:
     """What became of a chunk: every record is in exactly one of these.
 
-    `unknown` are those that the directory could not resolve: a newer directory might.
+    `unknown` are those that the directory could not resolve: a newer directory might. `unread` are those whose writer
+    schema has to be asked for, each behind its schema's name.
     """
 
     rows: list[Row] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
     unknown: list[Rejection] = field(default_factory=list)
+    unread: list[tuple[Asked, Envelope]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,17 @@ class Suite:
                 passed.rows.append(found)
             elif isinstance(found, Refusal):
                 passed.rejected.append(Rejection(envelope, found))
-            else:
+            elif isinstance(found, Rejection):
                 passed.unknown.append(found)
+            else:
+                passed.unread.append((found, envelope))
         return passed
 
-    def _walk(self, envelope: Envelope, directory: Directory) -> Row | Refusal | Rejection:
-        """The row of a record, or why it has none: a rejection where a newer directory might know more."""
+    def _walk(self, envelope: Envelope, directory: Directory) -> Row | Refusal | Rejection | Asked:
+        """The row of a record, or why it has none.
+
+        A rejection where a newer directory might know more, a schema's name where the registry has to be asked for it.
+        """
         event = self.decoder.event(envelope)
         if not isinstance(event, Event):
             return event

@@ -42,6 +42,10 @@ class Reader:
     generated: Callable[[bytes, int], Event] | None = None
     sound: Callable[[bytes, int], Event] | None = None
 
+    def reads_as(self, other: Reader) -> bool:
+        """Whether both make the same of the same bytes; a fingerprint alone leaves out the unit of `scored_at`."""
+        return (self.fingerprint, self._unit) == (other.fingerprint, other._unit)
+
     def event(self, value: bytes, start: int) -> Event:
         """The event that the whole of `value` from `start` stands for, read in the fastest way there is.
 
@@ -72,7 +76,8 @@ def compile_reader(name: str, writer: Any, reader: Any) -> Reader:
     """
     try:
         named: dict[str, Any] = {}
-        parsed = parse_schema(without_logical_types(writer), named)
+        # a writer's defaults are never used, and older registries took some that are not of their field's type
+        parsed = parse_schema(without_logical_types(writer, "default"), named)
         canonical = to_parsing_canonical_form(parsed)
         shape = parse_schema(without_logical_types(reader))
         same = canonical == to_parsing_canonical_form(shape)
