@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench.endpoint import BenchError
+from tests.quietly import FailedError, quietly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,17 +79,6 @@ def build() -> None:
 
 def _run(command: list[str], place: Path) -> None:
     try:
-        subprocess.run(
-            command,
-            cwd=place,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=True,
-            timeout=BUILD_SECONDS,
-            text=True,
-        )
-    except subprocess.CalledProcessError as failed:
-        raise BenchError(f"{Path(command[0]).name} failed:\n{failed.stdout[-TAIL:]}") from failed
-    except subprocess.TimeoutExpired as slow:
-        raise BenchError(f"{Path(command[0]).name} took longer than {BUILD_SECONDS} s") from slow
+        quietly(command, seconds=BUILD_SECONDS, place=place)
+    except FailedError as failed:
+        raise BenchError(f"{Path(command[0]).name}: {failed}") from failed

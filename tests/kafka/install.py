@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from tests.quietly import FailedError, quietly
+
 POM: Final = Path(__file__).with_name("pom.xml")
 LIBS: Final = Path(__file__).parents[2] / ".kafka" / "libs"
 JAVA_AT_LEAST: Final = 17
@@ -75,16 +77,6 @@ def _copy_dependencies(target: Path) -> None:
     command = ["mvn", "-q", "-B", "-Dstyle.color=never", "-f", str(POM)]
     command += ["dependency:copy-dependencies", f"-DoutputDirectory={target}"]
     try:
-        subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=True,
-            timeout=FETCH_SECONDS,
-            text=True,
-        )
-    except subprocess.CalledProcessError as failed:
-        raise InstallError(f"Maven could not fetch Apache Kafka:\n{failed.stdout[-4000:]}") from failed
-    except subprocess.TimeoutExpired as slow:
-        raise InstallError(f"Maven did not fetch Apache Kafka in {FETCH_SECONDS} s") from slow
+        quietly(command, seconds=FETCH_SECONDS)
+    except FailedError as failed:
+        raise InstallError(f"Maven could not fetch Apache Kafka: {failed}") from failed

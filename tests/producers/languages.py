@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tests.quietly import FailedError, quietly
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -101,21 +103,9 @@ class Language:
 
     def _step(self, command: tuple[str, ...]) -> None:
         try:
-            subprocess.run(
-                command,
-                cwd=self.home,
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                check=True,
-                timeout=BUILD_SECONDS,
-                text=True,
-            )
-        except subprocess.CalledProcessError as failed:
-            raise BuildError(f"{self.name}: {' '.join(command)}:\n{failed.stdout[-3000:]}") from failed
-        except subprocess.TimeoutExpired as slow:
-            raise BuildError(f"{self.name}: {command[0]} did not end in {BUILD_SECONDS} s") from slow
+            quietly(command, seconds=BUILD_SECONDS, place=self.home, environment=environment())
+        except FailedError as failed:
+            raise BuildError(f"{self.name}: {' '.join(command)}: {failed}") from failed
 
     def _state(self) -> str:
         """A digest of the sources."""

@@ -9,6 +9,8 @@ import venv
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tests.quietly import FailedError, quietly
+
 ROOT: Final = Path(__file__).parents[2]
 INSTALL_SECONDS: Final = 240
 
@@ -68,17 +70,8 @@ def _create(client: Client) -> None:
 def _install(client: Client) -> None:
     """Exactly what is locked: a client's own dependencies ask for more than it needs here."""
     pip = [str(client.python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    command = [*pip, "--no-deps", "--require-hashes", "--requirement", str(client.lock)]
     try:
-        subprocess.run(
-            [*pip, "--no-deps", "--require-hashes", "--requirement", str(client.lock)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=True,
-            timeout=INSTALL_SECONDS,
-            text=True,
-        )
-    except subprocess.CalledProcessError as failed:
-        raise InstallError(f"pip could not install {client.lock.name}:\n{failed.stdout[-2000:]}") from failed
-    except subprocess.TimeoutExpired as slow:
-        raise InstallError(f"pip did not install {client.lock.name} in {INSTALL_SECONDS} s") from slow
+        quietly(command, seconds=INSTALL_SECONDS)
+    except FailedError as failed:
+        raise InstallError(f"pip could not install {client.lock.name}: {failed}") from failed

@@ -21,6 +21,7 @@ import httpx
 
 from tests.kafka import install
 from tests.kafka.broker import HOST, free_ports
+from tests.quietly import FailedError, quietly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,18 +66,9 @@ def _copy(target: Path) -> None:
     plugin = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
     command = ["mvn", "-q", "-B", "-Dstyle.color=never", plugin, f"-Dartifact={artifact}"]
     try:
-        subprocess.run(
-            [*command, f"-DoutputDirectory={target}"],
-            cwd=target,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=True,
-            timeout=FETCH_SECONDS,
-            text=True,
-        )
-    except subprocess.CalledProcessError as failed:
-        raise ApicurioError(f"Maven could not fetch the registry:\n{failed.stdout[-4000:]}") from failed
+        quietly([*command, f"-DoutputDirectory={target}"], seconds=FETCH_SECONDS, place=target)
+    except FailedError as failed:
+        raise ApicurioError(f"Maven could not fetch the registry: {failed}") from failed
 
 
 class Apicurio:
