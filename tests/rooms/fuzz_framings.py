@@ -140,8 +140,9 @@ def difference(message: Message) -> str | None:
 
 
 def _plain(found: Any) -> Any:
-    names = getattr(type(found), "__slots__", ())
-    return {name: _plain(getattr(found, name)) for name in names if name != "attributes"} if names else found
+    """The values alone: who vouches for a table (`sound`) is no part of what it says."""
+    names = [name for name in getattr(type(found), "__slots__", ()) if name not in ("attributes", "sound")]
+    return {name: _plain(getattr(found, name)) for name in names} if names else found
 
 
 def run(count: int, seed: int) -> tuple[str | None, Counter[str]]:
