@@ -27,20 +27,20 @@ MUTANTS: Final = (
         "commit-the-maximum",
         "the highest settled offset is committed, over the heads of open ones",
         OFFSETS,
-        "        self.size -= self._open.pop(offset)\n",
-        "        self.size -= self._open.pop(offset)\n"
-        "        self._open = {each: size for each, size in self._open.items() if each > offset}\n",
+        "        self.size -= sum(map(self._open.pop, offsets))\n",
+        "        self.size -= sum(map(self._open.pop, offsets))\n"
+        "        self._open = {each: size for each, size in self._open.items() if each > max(offsets)}\n",
         ("tests/flow/test_offsets.py::test_a_commit_never_passes_an_open_offset_and_misses_no_settled_one",),
     ),
     Mutant(
         "fenced-by-partition-number",
         "a late answer to an earlier claim settles a record of the next claim that nobody has delivered",
         OFFSETS,
-        "        ledger = self._ledgers.get(envelope.claim)\n"
-        "        if ledger is not None:\n            ledger.finish(",
-        "        same = (each for held, each in self._ledgers.items() if held.partition == envelope.claim.partition)\n"
-        "        ledger = next(same, None)\n"
-        "        if ledger is not None:\n            ledger.finish(",
+        "            ledger = self._ledgers.get(claim)\n"
+        "            if ledger is not None:\n                ledger.finish(",
+        "            same = (each for held, each in self._ledgers.items() if held.partition == claim.partition)\n"
+        "            ledger = next(same, None)\n"
+        "            if ledger is not None:\n                ledger.finish(",
         ("tests/flow/test_flow.py::test_a_late_result_for_a_revoked_claim_settles_nothing_of_the_next_claim",),
     ),
     Mutant(

@@ -69,7 +69,7 @@ def test_one_refused_record_is_found_in_as_many_cuts_as_bisection_takes(count: i
 def test_rows_are_taken_in_order_within_both_bounds(sizes: list[int]) -> None:
     tested = lane()
     for at, size in enumerate(sizes):
-        tested.add(row(envelope(CLAIMS[0], at), "s", b"x" * size), 0)
+        tested.add([row(envelope(CLAIMS[0], at), "s", b"x" * size)], 0)
     taken: list[list[int]] = []
     while tested.rows:
         batch = tested.take(POLICY)
@@ -84,22 +84,22 @@ def test_rows_are_taken_in_order_within_both_bounds(sizes: list[int]) -> None:
 def test_a_lane_closes_at_once_when_it_is_full_by_either_bound(sizes: list[int]) -> None:
     tested = lane()
     for at, size in enumerate(sizes):
-        tested.add(row(envelope(CLAIMS[0], at), "s", b"x" * size), float(at))
+        tested.add([row(envelope(CLAIMS[0], at), "s", b"x" * size)], float(at))
     full = len(sizes) >= POLICY.records or sum(sizes) >= POLICY.size
     assert tested.closes_at(POLICY) == (0.0 if full else 1.0)
 
 
 def test_a_lane_closes_when_its_first_row_has_lingered() -> None:
     tested = lane()
-    tested.add(rows("a")[0], 7.0)
-    tested.add(rows("a")[0], 7.9)
+    tested.add(rows("a"), 7.0)
+    tested.add(rows("a"), 7.9)
     assert tested.closes_at(POLICY) == 8.0
 
 
 def test_a_row_that_is_left_when_others_are_taken_does_not_wait_anew() -> None:
     tested = lane()
     for at in range(4):
-        tested.add(row(envelope(CLAIMS[0], at), "s", b"x"), 0.0)
+        tested.add([row(envelope(CLAIMS[0], at), "s", b"x")], 0.0)
     tested.take(POLICY)
     assert tested.closes_at(POLICY) == 1.0
 
@@ -112,7 +112,7 @@ def test_dropping_claims_takes_their_rows_from_everywhere_and_no_others(places: 
     if whole[:middle]:
         tested.ready.append(Batch(whole[:middle], attempts=2))
     for each in whole[middle:]:
-        tested.add(each, 0)
+        tested.add([each], 0)
     dropped = tested.drop([CLAIMS[place] for place in gone])
     kept = [each for batch in tested.ready for each in batch.rows] + list(tested.rows)
     assert {each.envelope.offset for each in dropped} == {at for at, place in enumerate(places) if place in gone}

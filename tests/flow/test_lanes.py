@@ -29,7 +29,7 @@ def waiting(found: Lanes) -> dict[str, list[int]]:
 def test_what_waits_of_an_isolated_subscription_moves_with_it() -> None:
     tested = lanes()
     for offset, subscription in enumerate(("a", "b", "a")):
-        tested.of(subscription).add(row(envelope(CLAIM, offset), subscription), 0)
+        tested.of(subscription).add([row(envelope(CLAIM, offset), subscription)], 0)
     mixed = [row(envelope(CLAIM, 3), "a"), row(envelope(CLAIM, 4), "b")]
     tested.again(tested.of("b"), Batch(mixed))
     assert tested.isolate("a", 0)
@@ -45,7 +45,7 @@ def test_a_late_answer_for_a_lane_that_has_ended_does_not_end_the_next_of_its_na
     tested.rejoin(ended, 1)
     assert waiting(tested) == {MART: []}
     tested.isolate("a", 2)
-    tested.of("a").add(row(envelope(CLAIM, 0), "a"), 2)
+    tested.of("a").add([row(envelope(CLAIM, 0), "a")], 2)
     tested.rejoin(ended, 3)
     assert waiting(tested) == {MART: [], "a": [0]}
 

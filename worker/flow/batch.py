@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from worker.flow.breaker import Breaker
     from worker.flow.turns import Turn
@@ -63,7 +64,7 @@ class Batch:
     @property
     def size(self) -> int:
         """Bytes of JSON in the posted array, without its brackets and commas."""
-        return sum(len(row.payload) for row in self.rows)
+        return _bytes(self.rows)
 
     @property
     def mixed(self) -> bool:
@@ -72,8 +73,11 @@ class Batch:
         return any(row.subscription_id != first for row in self.rows)
 
 
-def _subscription(row: Row) -> str:
-    return row.subscription_id
+_payload, _subscription = attrgetter("payload"), attrgetter("subscription_id")
+
+
+def _bytes(rows: Iterable[Row]) -> int:
+    return sum(map(len, map(_payload, rows)))
 
 
 def _cut(rows: Sequence[Row]) -> int:
@@ -123,12 +127,12 @@ class Lane:
         self._opened = 0.0
         self._size = 0
 
-    def add(self, row: Row, now: float) -> None:
-        """Let a row wait in this lane."""
+    def add(self, rows: Collection[Row], now: float) -> None:
+        """Let rows wait in this lane."""
         if not self.rows:
             self._opened = now
-        self.rows.append(row)
-        self._size += len(row.payload)
+        self.rows.extend(rows)
+        self._size += _bytes(rows)
 
     @property
     def empty(self) -> bool:
@@ -157,6 +161,8 @@ class Lane:
 
     def take(self, policy: BatchPolicy) -> Batch:
         """Close a batch of the oldest waiting rows: at least one, at most what `policy` allows."""
+        if len(self.rows) <= policy.records and self._size <= policy.size:
+            return Batch(self.take_all())
         taken: list[Row] = []
         size = 0
         while self.rows and len(taken) < policy.records:
@@ -164,7 +170,7 @@ class Lane:
             if taken and size > policy.size:
                 break
             taken.append(self.rows.popleft())
-        self._size -= sum(len(row.payload) for row in taken)
+        self._size -= _bytes(taken)
         return Batch(taken)
 
     def take_all(self) -> list[Row]:
@@ -192,7 +198,7 @@ class Lane:
         """Forget rows of claims in `gone` that are not in flight; return them."""
         dropped = [row for row in self.rows if row.envelope.claim in gone]
         self.rows = deque(row for row in self.rows if row.envelope.claim not in gone)
-        self._size = sum(len(row.payload) for row in self.rows)
+        self._size = _bytes(self.rows)
         kept: deque[Batch] = deque()
         for batch in self.ready:
             rows = [row for row in batch.rows if row.envelope.claim not in gone]

@@ -227,7 +227,7 @@ class Flow:
         self.account.tally.consumed += len(begun)
         return begun
 
-    def admit(self, rows: Iterable[Row], rejections: Iterable[Rejection], now: float) -> None:
+    def admit(self, rows: Collection[Row], rejections: Iterable[Rejection], now: float) -> None:
         """Take what the rooms made of records that were begun."""
         self._guard.came(self._posting.add(rows, now))
         for rejection in rejections:

@@ -32,16 +32,26 @@ class Lanes:
     def __iter__(self) -> Iterator[Lane]:
         return iter(self._lanes.values())
 
-    def add(self, rows: Iterable[Row], now: float) -> int:
+    def add(self, rows: Collection[Row], now: float) -> int:
         """Let rows wait in their lanes; how many they were."""
-        came, policy = 0, self._policy.batch
+        policy = self._policy.batch
+        for lane, those in self._homes(rows):
+            new = not lane.rows
+            lane.add(those, now)
+            if lane.full(policy):
+                self.turns.wake(lane, now)
+            elif new:
+                self.turns.wake(lane, now + policy.linger)
+        return len(rows)
+
+    def _homes(self, rows: Collection[Row]) -> Iterable[tuple[Lane, Collection[Row]]]:
+        """The rows by their lanes: by one for all where no subscription has its own."""
+        if rows and not self._policy.by_subscription and self._lanes.keys() <= {MART}:
+            return ((self.of(MART), rows),)
+        homes: dict[Lane, list[Row]] = {}
         for row in rows:
-            lane = self.of(row.subscription_id)
-            lane.add(row, now)
-            if lane.turn is None and (len(lane.rows) == 1 or lane.full(policy)):
-                self.turns.wake(lane, now if lane.full(policy) else now + policy.linger)
-            came += 1
-        return came
+            homes.setdefault(self.of(row.subscription_id), []).append(row)
+        return homes.items()
 
     def of(self, subscription: str) -> Lane:
         """The lane of a subscription's rows."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, ItemsView, Iterable, Mapping
 
     from worker.model import Claim, Envelope
+
+_claim, _offset = attrgetter("claim"), attrgetter("offset")
 
 
 class Ledger:
@@ -41,9 +45,9 @@ class Ledger:
         self.size += size
         self._next = offset + 1
 
-    def finish(self, offset: int) -> None:
-        """Settle `offset`; it must be open."""
-        self.size -= self._open.pop(offset)
+    def finish(self, *offsets: int) -> None:
+        """Settle these; they must be open."""
+        self.size -= sum(map(self._open.pop, offsets))
 
     def settled(self) -> int | None:
         """The offset below which all that was read is settled, in Kafka's sense of a position to resume from."""
@@ -71,7 +75,10 @@ class Ledger:
 
 
 class Ledgers:
-    """The ledgers of all claims that are held. What belongs to a claim that is gone is left alone."""
+    """The ledgers of all claims that are held. What belongs to a claim that is gone is left alone.
+
+    Records are read in runs of one claim, and mostly settled so: a run looks up its ledger once.
+    """
 
     __slots__ = ("_ledgers",)
 
@@ -112,18 +119,20 @@ class Ledgers:
     def begin(self, envelopes: Iterable[Envelope]) -> list[Envelope]:
         """Open the offsets of records just read, in the order they were read; those whose claim is still held."""
         begun: list[Envelope] = []
-        for envelope in envelopes:
-            ledger = self._ledgers.get(envelope.claim)
+        for claim, run in groupby(envelopes, _claim):
+            ledger = self._ledgers.get(claim)
             if ledger is not None:
-                ledger.begin(envelope.offset, _size(envelope))
-                begun.append(envelope)
+                for envelope in run:
+                    ledger.begin(envelope.offset, _size(envelope))
+                    begun.append(envelope)
         return begun
 
-    def finish(self, envelope: Envelope) -> None:
-        """Settle a record."""
-        ledger = self._ledgers.get(envelope.claim)
-        if ledger is not None:
-            ledger.finish(envelope.offset)
+    def finish(self, *envelopes: Envelope) -> None:
+        """Settle records."""
+        for claim, run in groupby(envelopes, _claim):
+            ledger = self._ledgers.get(claim)
+            if ledger is not None:
+                ledger.finish(*map(_offset, run))
 
     def committable(self, *, again: bool) -> dict[Claim, int]:
         """The position to commit for each claim that has settled more than was committed; `again`: anything at all."""

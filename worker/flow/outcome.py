@@ -112,8 +112,7 @@ class Outcomes:
         lane.accept_started = max(lane.accept_started, post.started)
         self._accept_started = max(self._accept_started, post.started)
         self._passed(post)
-        for row in post.batch.rows:
-            self._ledgers.finish(row.envelope)
+        self._ledgers.finish(*[row.envelope for row in post.batch.rows])
         self._suspects.passed(post.batch.rows)
         if self._not_found:
             self._not_found.difference_update((row.envelope.claim, row.envelope.offset) for row in post.batch.rows)

@@ -15,7 +15,7 @@ from worker.flow.outcome import Outcomes
 from worker.flow.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
     from worker.flow.account import Account
     from worker.flow.batch import Batch, Lane
@@ -78,7 +78,7 @@ class Posting:
 
     # --- rows in, and what is held ------------------------------------------------------------------------------
 
-    def add(self, rows: Iterable[Row], now: float) -> int:
+    def add(self, rows: Collection[Row], now: float) -> int:
         """Let rows wait to be posted; how many they were."""
         return self._lanes.add(rows, now)
 

@@ -14,6 +14,8 @@ from worker.rooms.validate import LATEST
 if TYPE_CHECKING:
     from worker.model import Envelope, Event, Normal, Target
 
+_THREE = tuple(f"{number:03d}" for number in range(1000))
+
 _heads: Kept[int, tuple[Target, bytes]] = Kept()
 """The record's first members by the identity of its target, which is kept with them."""
 
@@ -55,7 +57,8 @@ def _head(target: Target) -> bytes:
 
 def timestamp(micros: int) -> str:
     """Microseconds since 1970 as ISO 8601 in UTC, always with six digits of fraction: `2019-06-11T10:00:00.123456Z`."""
-    return f"{_to_the_second(micros // 1_000_000)}{micros % 1_000_000:06d}Z"
+    millis = micros // 1000
+    return f"{_to_the_second(millis // 1000)}{_THREE[millis % 1000]}{_THREE[micros % 1000]}Z"
 
 
 @lru_cache(maxsize=4096)

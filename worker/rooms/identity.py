@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from worker.model import Envelope
+    from worker.model import Claim, Envelope
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://openscale.payload/scoring-id")
 """Of the UUIDv5 (RFC 9562 §5.5) over `<cluster id>/<topic id or name>/<partition>/<offset>`."""
@@ -26,29 +26,33 @@ class Identity:
     def __init__(self, cluster_id: str, topic_ids: Mapping[str, str]) -> None:
         self._cluster_id = cluster_id
         self._topic_ids = topic_ids
-        self._prefixes: dict[tuple[str, int], hashlib._Hash] = {}
+        self._last: tuple[Claim, hashlib._Hash] | None = None
 
     def scoring_id(self, envelope: Envelope) -> str:
         """The id for the record at the envelope's place, or at the place where it was before it was redriven."""
         if envelope.headers:
             place = first_place(envelope)
             if place is not None:
-                return self._derive(*place)
-        return self._derive(envelope.claim.topic, envelope.claim.partition, envelope.offset)
+                topic, partition, offset = place
+                return _derived(self._hashed(topic, partition), offset)
+        claim = envelope.claim
+        last = self._last  # records come in runs of one partition
+        if last is None or last[0] is not claim:
+            last = self._last = (claim, self._hashed(claim.topic, claim.partition))
+        return _derived(last[1], envelope.offset)
 
-    def _derive(self, topic: str, partition: int, offset: int) -> str:
-        """`uuid.uuid5`, at a fifth of its cost: the hash of all but the offset is kept."""
-        prefix = self._prefixes.get((topic, partition)) or self._prefix(topic, partition)
-        digest = prefix.copy()
-        digest.update(b"%d" % offset)
-        text = digest.hexdigest()
-        return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
-
-    def _prefix(self, topic: str, partition: int) -> hashlib._Hash:
+    def _hashed(self, topic: str, partition: int) -> hashlib._Hash:
+        """The hash of all but the offset."""
         name = f"{self._cluster_id}/{self._topic_ids.get(topic, topic)}/{partition}/"
-        prefix = hashlib.sha1(NAMESPACE.bytes + name.encode(), usedforsecurity=False)
-        self._prefixes[topic, partition] = prefix
-        return prefix
+        return hashlib.sha1(NAMESPACE.bytes + name.encode(), usedforsecurity=False)
+
+
+def _derived(prefix: hashlib._Hash, offset: int) -> str:
+    """`uuid.uuid5`, at a fifth of its cost; the prefix is hashed already."""
+    digest = prefix.copy()
+    digest.update(b"%d" % offset)
+    text = digest.hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 def first_place(envelope: Envelope) -> tuple[str, int, int] | None:
