@@ -18,8 +18,16 @@ _LONGEST = 70
 STEPS: Final = tuple(0 if byte & 0x81 else 1 + (byte >> 1) for byte in range(256))
 """By the first byte of a length, how many bytes it and what it is the length of have; 0 if that byte is not enough."""
 
+TIMES: Final = tuple((None,) * (byte >> 1) for byte in range(128))
+"""By the only byte of a count, what to loop over that many times."""
+
+_JUMPS: Final = tuple(step or 1 << 62 for step in STEPS)
+"""The same, but beyond all bytes if that byte is not enough."""
+
 _TAILS: Kept[bytes, int] = Kept()
-"""Of longs of eight bytes, the number that their last five stand for."""
+"""Of longs of eight bytes, the number that their last five stand for, less what the upper bits of the others add."""
+
+_GO_ON: Final = (0x80 + (0x80 << 7) + (0x80 << 14)) >> 1
 
 
 class TrailingBytesError(ValueError):
@@ -37,12 +45,13 @@ def long(data: bytes, at: int) -> tuple[int, int]:
     """
     tail = data[at + 3 : at + 8]
     high = _TAILS.get(tail)
-    if high is not None and data[at] & data[at + 1] & data[at + 2] & 0x80:
-        number = high | data[at] & 0x7F | (data[at + 1] & 0x7F) << 7 | (data[at + 2] & 0x7F) << 14
-        return (number >> 1) ^ -(number & 1), at + 8
+    if high is not None:
+        one, two, three = data[at : at + 3]
+        if one & two & three & 0x80 and not one & 1:  # none of them is the last, and the number is not negative
+            return high + (one + (two << 7) + (three << 14) >> 1), at + 8
     number, end = _unsigned(data, at)
     if end == at + 8:
-        _TAILS.keep(tail, number >> 21 << 21, 100)
+        _TAILS.keep(tail, (number >> 21 << 20) - _GO_ON, 100)
     return (number >> 1) ^ -(number & 1), end
 
 
@@ -123,12 +132,14 @@ def unread_strings(data: bytes, at: int) -> tuple[Mapping[str, str], int]:
     if twice & 0x81:
         return strings(data, start)
     at += 1
-    for _ in range(twice):
-        step = STEPS[data[at]]
-        if not step:
-            return strings(data, start)
-        at += step
-    if data[at]:  # another block
+    try:
+        for _ in TIMES[twice]:  # a key and its value
+            at += _JUMPS[data[at]]
+            at += _JUMPS[data[at]]
+        more = data[at]
+    except IndexError:
+        more = True
+    if more:  # another block, a length of more bytes than one, or too few bytes
         return strings(data, start)
     data[start:at].decode()
     return _Unread(data, start), at + 1

@@ -139,7 +139,7 @@ class _Source:
         if name in self._shape.unread and schema == {"type": "map", "values": "string"}:
             return call("unread_strings", into)
         if name in self._shape.kept and schema == {"type": "array", "items": "string"}:
-            return call(self._kept(self._once("strings", lambda: self._array("string"))), into)
+            return self._kept(self._once("strings", lambda: self._array("string")), into)
         return self.read(schema, into)
 
     def _union(self, branches: list[Any], into: str) -> list[str]:
@@ -178,25 +178,27 @@ class _Source:
         """Every key takes a byte, so the values need not."""
         return ["found = {}", *blocks([*self._name("string", "k"), *self.read(values, "v"), "found[k] = v"])]
 
-    def _kept(self, function: str) -> str:
-        """A function that makes a list of the same bytes only once; what another function has read of them is whole."""
+    def _kept(self, function: str, into: str) -> list[str]:
+        """A list of the same bytes is made only once; what another function has read of them is whole."""
         kept = self._constant(Beginnings[list[str]]())
-        lines = [
-            f"for whole, v, n in {kept}.get(d[p:p + {HEAD}], ()):",
+        return [
+            f"for whole, {into}, n in {kept}.get(d[p:p + {HEAD}], ()):",
             " if d.startswith(whole, p):",
-            "  return v, p + n",
-            f"v, e = {function}(d, p)",
-            f"{kept}.learn(d[p:e], v, 4 * (e - p) + 64 * len(v))",
-            "return v, e",
+            "  p += n",
+            "  break",
+            "else:",
+            f" {into}, e = {function}(d, p)",
+            f" {kept}.learn(d[p:e], {into}, 4 * (e - p) + 64 * len({into}))",
+            " p = e",
         ]
-        return self._once(kept, lambda: lines)
 
     def _once(self, key: object, body: Callable[[], list[str]]) -> str:
         """The name of the function of this key, which is written if it is not yet."""
         if key not in self._functions:
             lines = body()  # what it calls is written first
             self._functions[key] = f"read_{len(self._functions)}"
-            self.lines += [f"def {self._functions[key]}(d, p):", " size = len(d)", *indented(lines)]
+            end = [" size = len(d)"] if any("size" in line for line in lines) else []
+            self.lines += [f"def {self._functions[key]}(d, p):", *end, *indented(lines)]
         return self._functions[key]
 
     def _constant(self, value: object) -> str:

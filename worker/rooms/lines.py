@@ -51,7 +51,7 @@ GLOBALS: dict[str, Any] = {
     "octets": binary.octets,
     "string": binary.string,
     "STEPS": binary.STEPS,
-    "TIMES": tuple((None,) * (byte >> 1) for byte in range(128)),
+    "TIMES": binary.TIMES,
     "count": binary.count,
     "left_over": binary.left_over,
     "NotFiniteError": binary.NotFiniteError,

@@ -38,6 +38,10 @@ def normalise(request: Body | Table, response: Body | Table, target: Target) -> 
     Engines without a form of their own are taken as custom. A refusal's `code` is one of `Code`; its detail
     names the place, never a value. Nothing given is changed, and the result may share its rows.
     """
+    if isinstance(request, Table) and isinstance(response, Table):
+        asked, answered = plain.of_table(request), plain.of_table(response)
+        if asked is not None and answered is not None:
+            return _scoring(asked, answered)
     read_request, read_response = _READERS.get(target.engine, _CUSTOM)
     side = "request"
     try:
@@ -46,6 +50,10 @@ def normalise(request: Body | Table, response: Body | Table, target: Target) -> 
         answered = _grid(response, target, read_response, named=True)
     except Unfit as unfit:
         return Refusal(unfit.code.disposition, unfit.code.value, f"{side}: {unfit.detail}")
+    return _scoring(asked, answered)
+
+
+def _scoring(asked: tables.Grid, answered: tables.Grid) -> Normal | Refusal:
     rows = len(asked["values"])
     if rows == len(answered["values"]) and rows:
         return Normal(asked, answered, rows)
