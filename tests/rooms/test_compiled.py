@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 import time
@@ -333,3 +334,11 @@ def test_the_source_grows_with_the_schema_and_no_faster() -> None:
         fields = [{"name": "a", "type": layers}, {"name": "b", "type": f"L{at - 1}"}]
         layers = {"type": "record", "name": f"L{at}", "fields": fields}
     reader(layers)
+
+
+@given(st.lists(st.integers(-(1 << 21), 1 << 21), min_size=2), st.sampled_from([1, -1]))
+def test_longs_that_end_in_the_same_bytes_are_each_read_as_written(offsets: list[int], sign: int) -> None:
+    for number in (sign * 1_560_247_200_000_000 + offset for offset in offsets):
+        stream = io.BytesIO()
+        fastavro.schemaless_writer(stream, "long", number)
+        assert binary.long(stream.getvalue() + b"\x80", 0) == (number, 8)
