@@ -44,7 +44,8 @@ def play(place: Place) -> Iterator[Outcome]:
     """There is a backlog all the time, so the rate before and the rate after are of the same work."""
     sizes = place.pick(SHORT, FULL)
     with place.ring() as ring:
-        ring.settings |= {"BATCH__RECORDS": "100", "LIMITS__RECORDS": "10000"}
+        # so few posts at once that the endpoint bounds the rate for as long as this takes
+        ring.settings |= {"BATCH__RECORDS": "100", "LIMITS__RECORDS": "10000", "DELIVERY__IN_FLIGHT": "6"}
         ring.settings |= place.pick({"DELIVERY__RETRY_WAIT_MAX_SECONDS": "1"}, {})
         ring.mart.fault(SLOW)
         ring.writer.produce(sizes.events)
