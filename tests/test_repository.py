@@ -69,6 +69,8 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
         }
     ),
     "control": frozenset({"config", "mart"}),
+    "console": frozenset({"config"}),
+    "topics": frozenset({"config", "edges.cluster"}),
     "preview": frozenset({"model", "rooms"}),
     "schema_commands": frozenset({"config", "edges.registry", "edges.schemas", "rooms"}),
     "showing": EVERYTHING,

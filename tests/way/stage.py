@@ -166,7 +166,11 @@ class WorkerProcess:
     def stop(self, seconds: float = 30) -> tuple[int, str]:
         """End it by SIGTERM; its exit code and its log."""
         self.signal(signal.SIGTERM)
-        return self.process.wait(seconds), self.log()
+        try:
+            return self.process.wait(seconds), self.log()
+        except subprocess.TimeoutExpired:
+            message = f"still running {seconds} s after SIGTERM:\n{self.log()}"
+            raise AssertionError(message) from None
 
     def log(self) -> str:
         """What it has logged."""
