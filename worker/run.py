@@ -96,7 +96,7 @@ class Worker:
             self._publish("stopped")
             self._group_stop.close()
             self._closing = True  # nothing more is committed: a broker that is silent must not be waited for
-            self._source.close()
+            self._source.close(at_once=self._stops > 1)
             self._letters.close()
             self._courier.close()
             self._schemas.close()
@@ -218,14 +218,14 @@ class Worker:
 
         Waited for by polling: a rebalance under way must go on, or no commit passes, and a second signal be heard.
         """
+        failed = not self._commit(again=True)
         while self._clock() < deadline:
-            failed = not self._commit(again=True)
-            while self._source.committing and self._clock() < deadline:
-                self._source.read(0, POLL)
-                if self._stops > 1:
-                    deadline = min(deadline, self._clock() + LAST_COMMIT)
-            if not failed and not self._source.committing and not self._source.commits_failed:
-                return True
+            if self._stops > 1:
+                deadline = min(deadline, self._clock() + LAST_COMMIT)
+            if not self._source.committing:
+                if not failed and not self._source.commits_failed:
+                    return True
+                failed = not self._commit(again=True)
             self._source.read(0, POLL)
         return False
 

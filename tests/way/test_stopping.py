@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import Counter
 
 import pytest
 
+from tests.kafka.broker import ApacheKafka
 from tests.way.events import confluent, custom
 from tests.way.stage import Stage, until
+from worker.sandbox.seed import seed
+from worker.sandbox.serve import running
 
 COUNT = 50_000
 
@@ -61,12 +65,33 @@ def test_after_kill_9_and_a_restart_nothing_is_missing(stage: Stage) -> None:
 
 @pytest.mark.kafka
 def test_a_second_signal_stops_at_once_and_says_so_by_its_exit_code(stage: Stage) -> None:
-    stage.sandbox.fault({"match": {"path": "scoring_payloads"}, "action": {"hang_ms": 20_000}})
+    stage.sandbox.fault({"match": {"path": "scoring_payloads"}, "action": {"hang_ms": 60_000}})
     stage.produce([confluent(custom())])
     with stage.worker() as worker:
         until(lambda: stage.sandbox.stats()["faults"] != {}, "a post that hangs")
         worker.signal(signal.SIGTERM)
         until(lambda: bool(worker.lines("drain.began")), "the drain")
-        code, log = worker.stop(10)
+        code, log = worker.stop(20)  # less than the drain budget
     assert code == 128 + signal.SIGTERM, log
     assert stage.committed() == 0
+
+
+@pytest.mark.kafka
+def test_a_second_signal_stops_at_once_though_the_broker_is_silent() -> None:
+    with ApacheKafka(heap="384m") as broker, running() as sandbox:
+        for topic in ("events", "letters"):
+            broker.create_topic(topic, 4, {})
+        stage = Stage(broker.bootstrap, "events", "letters", "group", sandbox, seed(sandbox.url))
+        sandbox.fault({"match": {"path": "scoring_payloads"}, "action": {"hang_ms": 60_000}})
+        stage.produce([confluent(custom())])
+        with stage.worker() as worker:
+            until(lambda: sandbox.stats()["faults"] != {}, "a post that hangs")
+            assert broker.pid is not None
+            os.kill(broker.pid, signal.SIGSTOP)
+            try:
+                worker.signal(signal.SIGTERM)
+                until(lambda: bool(worker.lines("drain.began")), "the drain")
+                code, log = worker.stop(20)  # librdkafka's own end would wait a minute for the broker
+            finally:
+                os.kill(broker.pid, signal.SIGCONT)
+    assert code == 128 + signal.SIGTERM, log

@@ -38,7 +38,7 @@ PATIENCE = 2.0
 """Seconds without reading after which partitions are paused, so that polling can go on: less than any poll interval."""
 
 CLOSING = 5.0
-"""Seconds to leave the group once reading has failed: librdkafka may wait for ever for records lost to an exception."""
+"""Seconds to leave the group: librdkafka waits a minute for a silent broker, and may for ever after a failure."""
 
 _DEFAULTS: dict[str, Any] = {
     "fetch.queue.backoff.ms": 20,
@@ -246,11 +246,8 @@ class KafkaSource:
         self._resets.forget(claims)
         self._claims.forget(claims)
 
-    def close(self) -> None:
-        """Leave the group; once reading has failed, in at most `CLOSING` seconds."""
-        if not self._failures.any:
-            self._consumer.close()
-            return
+    def close(self, *, at_once: bool = False) -> None:
+        """Leave the group in at most `CLOSING` seconds, at once in one; else the session's end tells the group."""
         closing = threading.Thread(target=self._consumer.close, daemon=True)
         closing.start()
-        closing.join(CLOSING)
+        closing.join(1 if at_once else CLOSING)
