@@ -149,13 +149,13 @@ def test_sigterm_to_all_of_them_at_once_is_one_wish(stage: Stage, pair: WorkerPr
 @pytest.mark.kafka
 def test_a_second_signal_stops_all_at_once_and_says_so_by_its_exit_code(stage: Stage, pair: WorkerProcess) -> None:
     stage.sandbox.heal()
-    stage.sandbox.fault({"match": {"path": "scoring_payloads"}, "action": {"hang_ms": 20_000}})
+    stage.sandbox.fault({"match": {"path": "scoring_payloads"}, "action": {"hang_ms": 60_000}})
     _share(pair)
     stage.produce([confluent(custom())])
     until(lambda: stage.sandbox.stats()["faults"] != {}, "a post that hangs")
     pair.signal(signal.SIGTERM)
     until(lambda: len(pair.lines("drain.began")) == 2, "the drain")
-    code, log = pair.stop(15)
+    code, log = pair.stop(20)  # less than the drain budget
     assert code == 128 + signal.SIGTERM, log
     assert stage.committed() == 0
 
