@@ -73,6 +73,8 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "topics": frozenset({"config", "edges.cluster"}),
     "preview": frozenset({"model", "rooms"}),
     "schema_commands": frozenset({"config", "edges.registry", "edges.schemas", "rooms"}),
+    "producer": frozenset({"config", "edges.registry", "edges.schemas", "model", "rooms"}),
+    "from_files": frozenset({"config", "model", "preview", "producer", "rooms"}),
     "showing": EVERYTHING,
     "group_stop": EVERYTHING,
     "run": EVERYTHING,
@@ -82,7 +84,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "demo": EVERYTHING | {"sandbox"},
     "processes": frozenset({"config", "telemetry"}),
     "__main__": frozenset({"cli"}),
-    "cli": EVERYTHING | {"sandbox", "demo", "control", "processes", "schema_commands"},
+    "cli": EVERYTHING | {"sandbox", "demo", "control", "processes", "schema_commands", "from_files"},
 }
 
 PURE: Final = ("rooms", "flow")

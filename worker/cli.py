@@ -16,6 +16,7 @@ import typer
 from worker import __version__
 from worker.config import ConfigError, Settings, load
 from worker.control.commands import app as mart_app
+from worker.from_files.command import produce
 from worker.schema_commands import app as schema_app
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(mart_app)
 app.add_typer(schema_app)
+app.command()(produce)
 
 ConfigFile = Annotated[
     Path | None,

@@ -1,0 +1,1 @@
+"""`payload-worker produce`: events from files, checked before the first is sent; once, however often it is begun."""
