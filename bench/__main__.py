@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     add("latency", "From Kafka's timestamp to stored, at a tenth of capacity.", events=200_000, rounds=3, seconds=20)
     add("backlog", "A backlog drained: rebalances and memory.", events=5_000_000)
     add("processes", "One process beside two.", events=1_000_000, rounds=3)
-    add("adaptive", "Posts in flight that follow the endpoint.", rounds=3, seconds=5)
+    add("adaptive", "Posts in flight that follow the endpoint.", rounds=2, seconds=5)
     add("stages", "Where the time goes, stage by stage.", events=50_000)
     scenarios.add_parser("all", help="All of these in full, kept, and the documents made of them.")
     made = scenarios.add_parser("document", help="Put kept results into docs/performance.md and docs/scaling.md.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bench.contenders import CONTENDERS, REFERENCE, WORKER
+from bench.contenders import CONTENDERS, LIMIT, REFERENCE, WORKER
 from bench.endpoint import BenchError, Manner
 from bench.events import KINDS, SHARED
 from bench.figures import Verdict, cpus, grouped, largest, one, rates, ratio
@@ -110,13 +110,14 @@ def _at(groups: Groups, where: str) -> list[Verdict]:
         ours = groups[WORKER.name, kind, where]
         peers = {name: runs for (name, of, at), runs in groups.items() if (of, at) == (kind, where)}
         peers.pop(WORKER.name)
-        reference = peers.pop(REFERENCE.name, None)
+        compiled = {each.name: peers.pop(each.name, None) for each in (REFERENCE, LIMIT)}
         if peers:
             verdicts += _beside(f"{kind}, {where}", ours, peers, rate_goal, cpu_goal)
-        if reference is not None:
-            goal = REFERENCE_CPU if kind == "typed" else None
-            found = ratio(cpus(ours), cpus(reference))
-            verdicts.append(Verdict(f"{kind}, {where}: CPU a record / Go reference", "at most", goal, found, "times"))
+        for name, runs in compiled.items():
+            if runs is not None:
+                goal = REFERENCE_CPU if (name, kind) == (REFERENCE.name, "typed") else None
+                found = ratio(cpus(ours), cpus(runs))
+                verdicts.append(Verdict(f"{kind}, {where}: CPU a record / {name}", "at most", goal, found, "times"))
     return verdicts
 
 

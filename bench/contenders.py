@@ -59,8 +59,12 @@ def _worker(_: Task) -> list[str]:
     return [sys.executable, "-m", "worker", "run"]
 
 
-def _reference(task: Task) -> list[str]:
+def _go(task: Task) -> list[str]:
     return [str(environments.binary()), *_arguments(task)]
+
+
+def _go_lean(task: Task) -> list[str]:
+    return [str(environments.binary()), "-lean", *_arguments(task)]
 
 
 def _bare(_: Task) -> dict[str, str]:
@@ -102,7 +106,13 @@ WORKER: Final = Contender("worker", _worker, settings)
 PEERS: Final = tuple(_peer(name) for name in ("aiokafka", "arroyo", "bytewax", "faststream", "quixstreams"))
 """Each library's program; `python -m bench` compares the worker with the best of these and of `NAIVE`."""
 
-REFERENCE: Final = Contender("go", _reference, _bare, environments.build)
-"""The limit: what a compiled language makes of the same work."""
+REFERENCE: Final = Contender("go", _go, _bare, environments.build)
+"""The same work in Go as one would write it there: franz-go, hamba/avro into values, encoding/json."""
 
-CONTENDERS: Final = (NAIVE, *PEERS, WORKER, REFERENCE)
+LIMIT: Final = Contender("go-lean", _go_lean, _bare, environments.build)
+"""The limit: Go without values in between, JSON written by hand, bodies checked and taken over as they are."""
+
+NO_PEERS: Final = frozenset({REFERENCE.name, LIMIT.name})
+"""Who is told beside the worker, and is none of the peers that it is held against."""
+
+CONTENDERS: Final = (NAIVE, *PEERS, WORKER, REFERENCE, LIMIT)

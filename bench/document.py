@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench import scaling, tables
 from bench.chart import Bar, Panel, svg
-from bench.contenders import REFERENCE, WORKER
+from bench.contenders import NO_PEERS, WORKER
 from bench.events import SHARED
 from bench.report import RESULTS, read
 
@@ -130,7 +130,7 @@ def _bars(runs: Sequence[Document], measure: str, form: Callable[[float], str]) 
     found: dict[str, list[float]] = {}
     for run in runs:
         found.setdefault(run["contender"], []).append(run[measure])
-    colours = {WORKER.name: "ours", REFERENCE.name: "limit"}
+    colours = {WORKER.name: "ours", **dict.fromkeys(NO_PEERS, "limit")}
     bars = [
         Bar(name, median(of), min(of), max(of), form(median(of)), colours.get(name, "peer"))
         for name, of in found.items()

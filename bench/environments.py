@@ -1,4 +1,4 @@
-"""What the peers run in: an environment of its own for each from PyPI, and the Go reference's binary.
+"""What the peers run in: an environment of its own for each from PyPI, and the binary of both programs in Go.
 
 Both are made at the first need, in `.bench/` in the repository, and kept; anew where what they are made from changed.
 """
@@ -34,7 +34,7 @@ def python(name: str, home: Path = HOME) -> Path:
 
 
 def binary() -> Path:
-    """The Go reference's binary, made or not."""
+    """The binary of both programs in Go, made or not."""
     return HOME / "reference"
 
 
@@ -70,7 +70,7 @@ def _install(name: str, lock: Path, home: Path) -> None:
 
 
 def build() -> None:
-    """Build the Go reference, which Go does in no time where nothing changed; raises `BenchError`."""
+    """Build what is in Go, which Go does in no time where nothing changed; raises `BenchError`."""
     if shutil.which("go") is None:
         raise BenchError("there is no Go here")
     with _alone("reference", HOME):

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 RESULTS: Final = Path(__file__).with_name("results")
 TRIALS: Final = RESULTS / "trials"
+MADE: Final = ("bench/results", "docs/performance.md", "docs/performance.svg", "docs/scaling.md")
+"""What is made of measurements, from the repository's top."""
+
 Document = dict[str, Any]
 
 
@@ -99,12 +102,22 @@ def _cpu_model() -> str:
 
 
 def _commit() -> str | None:
-    """The commit that was measured, with `-dirty` where the files differ from it; None outside of git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    """The commit that was measured, with `-dirty` where the files differ from it; None outside of git.
+
+    But for what is made of measurements: the first result that is kept would make all that follow it dirty.
+    """
+    commit = _git("describe", "--always", "--abbrev=12", "--exclude=*")
+    changed = _git(
+        "status", "--porcelain", "--untracked-files=no", "--", ":/", *(f":(top,exclude){each}" for each in MADE)
+    )
+    return f"{commit}-dirty" if commit and changed else commit or None
+
+
+def _git(*arguments: str) -> str:
+    """What git says; nothing where there is no git, or no repository."""
+    place = Path(__file__).parent
     try:
-        done = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False, timeout=10
-        )
+        done = subprocess.run(["git", *arguments], cwd=place, capture_output=True, text=True, check=False, timeout=10)  # noqa: S607 - whichever git is used here
     except OSError:
-        return None
-    return done.stdout.strip() or None
+        return ""
+    return done.stdout.strip()

@@ -17,7 +17,6 @@ CHUNK = 5000
 ANSWER_SECONDS = 5
 END_SECONDS = 30
 DISPOSITION = "__dlq.errors.disposition"
-CODE = "payload-worker.error.code"
 
 
 class Letters:

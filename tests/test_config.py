@@ -348,6 +348,23 @@ def test_a_variable_that_should_be_json_is_named_and_not_shown(
     assert "kafka" in fault.lower() or "mart" in fault.lower()
 
 
+def test_each_list_in_the_environment_that_is_no_json_is_named_to_its_end_and_no_other(
+    environment: Callable[..., None],
+) -> None:
+    environment(
+        MART__URL="http://mart",
+        KAFKA__TOPICS="a,b",
+        KAFKA__GROUP_ID="not JSON either",
+        KAFKA__CONSUMER='{"fetch.max.bytes": 1024}',
+        SCHEMAS__REGISTRY__URLS="http://registry",
+    )
+    found = [fault.partition(":")[0] for fault in faults()]
+    assert found == [
+        "kafka.topics (from PAYLOAD_WORKER_KAFKA__TOPICS)",
+        "schemas.registry.urls (from PAYLOAD_WORKER_SCHEMAS__REGISTRY__URLS)",
+    ]
+
+
 # --- secrets ---------------------------------------------------------------------------------------------------------
 
 SECRETS = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=12).filter(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -334,10 +335,35 @@ def _merged(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
 
 def _not_json(error: SettingsError) -> str:
     """A list or a table in the environment that cannot be read; never the text that was given."""
-    field = re.search(r'field "(\w+)"', str(error))
-    name = field[1] if field else "settings"
-    names = [each for each in _given() if name.upper() in each.split("__") or f"{PREFIX}{name.upper()}" in each]
-    return f'{name} (from {", ".join(names)}): lists and tables are JSON in the environment, as in \'["a","b"]\''
+    how = 'lists and tables are JSON in the environment, as in \'["a","b"]\''
+    wrong = [name for name in _given() if _is_several(_path(name)) and not _is_json(os.environ[name])]
+    if not wrong:
+        field = re.search(r'field "(\w+)"', str(error))
+        return f"{field[1] if field else 'settings'} (from the environment): {how}"
+    return "\n".join(f"{'.'.join(_path(name))} (from {name}): {how}" for name in wrong)
+
+
+def _path(variable: str) -> list[str]:
+    """The setting that a variable names, from its section on."""
+    return variable.removeprefix(PREFIX).lower().split("__")
+
+
+def _is_several(path: list[str]) -> bool:
+    """Whether a setting is a section, a list or a table."""
+    model: Any = Settings
+    for key in path:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)) or key not in model.model_fields:
+            return False
+        model = model.model_fields[key].annotation
+    return get_origin(model) in (list, dict) or (isinstance(model, type) and issubclass(model, BaseModel))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _fault(error: Any, path: Path | None) -> str:

@@ -3,11 +3,9 @@ package main
 import (
 	"crypto/sha1"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"os"
 	"strconv"
-	"time"
 
 	"github.com/hamba/avro/v2"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -17,16 +15,6 @@ const (
 	header = 5 // bytes of Confluent's wire format before the Avro body
 	stamp  = "2006-01-02T15:04:05.000000Z"
 )
-
-// event has the fields that are posted; the decoder skips the others.
-type event struct {
-	Asset        string     `avro:"asset"`
-	ScoringID    *string    `avro:"scoring_id"`
-	ScoredAt     *time.Time `avro:"scored_at"`
-	ResponseTime *int64     `avro:"response_time_ms"`
-	Request      any        `avro:"request"`
-	Response     any        `avro:"response"`
-}
 
 type body struct {
 	ContentType string `avro:"content_type"`
@@ -38,13 +26,13 @@ type table struct {
 	Values [][]any  `avro:"values"`
 }
 
-// decoder makes JSON records of events.
-type decoder struct {
-	schema  avro.Schema
-	targets map[string][]byte
+// encoder appends the body of a post: the JSON records of these events.
+type encoder interface {
+	encode(to []byte, records []*kgo.Record) ([]byte, error)
 }
 
-func newDecoder(path string, targets map[string][]byte) (*decoder, error) {
+// newEncoder reads the schema of the events; lean or as one would write it.
+func newEncoder(path string, targets map[string]target, isLean bool) (encoder, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -56,138 +44,15 @@ func newDecoder(path string, targets map[string][]byte) (*decoder, error) {
 	avro.Register("openscale.payload.Body", body{})
 	avro.Register("openscale.payload.Table", table{})
 	avro.Register("array:union", []any{})
-	return &decoder{schema, targets}, nil
+	if isLean {
+		return newLean(schema, targets), nil
+	}
+	return &objects{schema, targets}, nil
 }
 
-// encode appends the body of one post.
-func (d *decoder) encode(to []byte, records []*kgo.Record) ([]byte, error) {
-	var err error
-	to = append(to, '[')
-	for number, record := range records {
-		if number > 0 {
-			to = append(to, ',')
-		}
-		if to, err = d.record(to, record); err != nil {
-			return nil, fmt.Errorf("%s/%d/%d: %w", record.Topic, record.Partition, record.Offset, err)
-		}
-	}
-	return append(to, ']'), nil
-}
-
-func (d *decoder) record(to []byte, record *kgo.Record) ([]byte, error) {
-	var found event
-	if len(record.Value) < header {
-		return nil, fmt.Errorf("too short")
-	}
-	if err := avro.Unmarshal(d.schema, record.Value[header:], &found); err != nil {
-		return nil, err
-	}
-	target, known := d.targets[found.Asset]
-	if !known {
-		return nil, fmt.Errorf("unknown asset")
-	}
-	to = append(to, target...)
-	if found.ScoringID != nil {
-		to = append(to, *found.ScoringID...)
-	} else {
-		to = scoringID(to, record)
-	}
-	at := record.Timestamp
-	if found.ScoredAt != nil {
-		at = *found.ScoredAt
-	}
-	to = append(to, `","scoring_timestamp":"`...)
-	to = at.UTC().AppendFormat(to, stamp)
-	to = append(to, `","response_time":`...)
-	if found.ResponseTime != nil {
-		to = strconv.AppendInt(to, *found.ResponseTime, 10)
-	} else {
-		to = append(to, "null"...)
-	}
-	return sides(to, found)
-}
-
-func sides(to []byte, found event) ([]byte, error) {
-	to, err := content(append(to, `,"request":`...), found.Request)
-	if err != nil {
-		return nil, err
-	}
-	to, err = content(append(to, `,"response":`...), found.Response)
-	return append(to, '}'), err
-}
-
-func content(to []byte, found any) ([]byte, error) {
-	switch side := found.(type) {
-	case body:
-		if !json.Valid(side.Data) {
-			return nil, fmt.Errorf("a body is no JSON")
-		}
-		return append(to, side.Data...), nil
-	case table:
-		to = append(to, `{"fields":[`...)
-		for number, name := range side.Fields {
-			if number > 0 {
-				to = append(to, ',')
-			}
-			to = text(to, name)
-		}
-		to = append(to, `],"values":[`...)
-		for number, row := range side.Values {
-			if number > 0 {
-				to = append(to, ',')
-			}
-			var err error
-			if to, err = cells(to, row); err != nil {
-				return nil, err
-			}
-		}
-		return append(to, "]}"...), nil
-	}
-	return nil, fmt.Errorf("a side is a %T", found)
-}
-
-func cells(to []byte, row []any) ([]byte, error) {
-	var err error
-	to = append(to, '[')
-	for number, cell := range row {
-		if number > 0 {
-			to = append(to, ',')
-		}
-		switch value := cell.(type) {
-		case nil:
-			to = append(to, "null"...)
-		case bool:
-			to = strconv.AppendBool(to, value)
-		case int64:
-			to = strconv.AppendInt(to, value, 10)
-		case int:
-			to = strconv.AppendInt(to, int64(value), 10)
-		case float64:
-			to = strconv.AppendFloat(to, value, 'g', -1, 64)
-		case string:
-			to = text(to, value)
-		case []any:
-			if to, err = cells(to, value); err != nil {
-				return nil, err
-			}
-		default:
-			return nil, fmt.Errorf("a cell is a %T", value)
-		}
-	}
-	return append(to, ']'), nil
-}
-
-// text appends a JSON string: at once where nothing in it needs an escape.
-func text(to []byte, value string) []byte {
-	for at := range len(value) {
-		if char := value[at]; char < ' ' || char > '~' || char == '"' || char == '\\' {
-			quoted, _ := json.Marshal(value)
-			return append(to, quoted...)
-		}
-	}
-	to = append(to, '"')
-	to = append(to, value...)
-	return append(to, '"')
+// placed says of which event an error is.
+func placed(record *kgo.Record, err error) error {
+	return fmt.Errorf("%s/%d/%d: %w", record.Topic, record.Partition, record.Offset, err)
 }
 
 // namespace is the UUIDv5 of the name "naive" among URLs, as the other peers have it.

@@ -19,12 +19,19 @@ const (
 
 var buffers = sync.Pool{New: func() any { made := make([]byte, 0, 1<<19); return &made }}
 
-// mart is the endpoint: targets are the first members of a record, its ids, by asset.
+// target has the ids of a record.
+type target struct {
+	Binding      string `json:"binding_id"`
+	Subscription string `json:"subscription_id"`
+	Deployment   string `json:"deployment_id"`
+}
+
+// mart is the endpoint: targets are by asset.
 type mart struct {
 	client   *http.Client
 	url      string
 	token    string
-	targets  map[string][]byte
+	targets  map[string]target
 	payloads string
 }
 
@@ -32,7 +39,7 @@ func newMart(base string) (*mart, error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: inFlight}
 	made := &mart{
 		client: &http.Client{Timeout: timeout, Transport: transport},
-		url:    base + "/v1/data_marts/" + dataMart, targets: map[string][]byte{},
+		url:    base + "/v1/data_marts/" + dataMart, targets: map[string]target{},
 	}
 	made.payloads = made.url + "/scoring_payloads"
 	if err := made.authenticate(base); err != nil {
@@ -86,9 +93,9 @@ func (m *mart) find() error {
 			return err
 		}
 		for _, each := range subscriptions.Each {
-			m.targets[each.Entity.Asset.ID] = fmt.Appendf(nil,
-				`{"binding_id":%q,"subscription_id":%q,"deployment_id":%q,"scoring_id":"`,
-				binding.Metadata.GUID, each.Metadata.GUID, each.Entity.Deployments[0].ID)
+			m.targets[each.Entity.Asset.ID] = target{
+				binding.Metadata.GUID, each.Metadata.GUID, each.Entity.Deployments[0].ID,
+			}
 		}
 	}
 	return nil

@@ -60,13 +60,15 @@ def test_the_worker_is_held_against_the_best_peer_of_each_round() -> None:
         ("naive", "typed"): [run(rate=20_000, cpu=4), run(rate=30_000, cpu=3)],
         ("aiokafka", "typed"): [run(rate=30_000, cpu=5), run(rate=10_000, cpu=2)],
         ("go", "typed"): [run(rate=200_000, cpu=0.5), run(rate=200_000, cpu=0.8)],
+        ("go-lean", "typed"): [run(rate=200_000, cpu=0.25), run(rate=200_000, cpu=0.5)],
         ("worker", "body"): [run(rate=90_000), run(rate=90_000)],
         ("naive", "body"): [run(rate=30_000), run(rate=30_000)],
     }
     found = told(judge({(*key, "0 ms"): of for key, of in runs.items()}, ["0 ms"], 800_000))
     assert found["typed, 0 ms: records/s / best peer"] == Spread(2, 2, 2)
     assert found["typed, 0 ms: CPU a record / best peer"] == Spread(0.375, 0.25, 0.5)
-    assert found["typed, 0 ms: CPU a record / Go reference"] == Spread(1.625, 1.25, 2)
+    assert found["typed, 0 ms: CPU a record / go"] == Spread(1.625, 1.25, 2)
+    assert found["typed, 0 ms: CPU a record / go-lean"] == Spread(3, 2, 4)
     assert found["body, 0 ms: records/s / best peer"] == Spread(3, 3, 3)
     assert found["sink alone / fastest run (records/s)"].median == pytest.approx(4)
 

@@ -84,7 +84,7 @@ class Courier:
         self._jobs: SimpleQueue[Post | None] = SimpleQueue()
         self._outcomes: SimpleQueue[Posted] = SimpleQueue()
         self._connections: list[Connection] = []
-        self._follower = None if data_sets is None else Follower(mart, tokens, data_sets.pace, self._end)
+        self._follower = None if data_sets is None else Follower(mart, tokens, data_sets.pace, self._end, self._tls)
 
     def send(self, post: Post) -> None:
         """Begin an attempt; its outcome will come out of `collect`."""

@@ -64,10 +64,17 @@ class Follower:
     """Threads that look at what is due first, each over a connection of its own.
 
     `ended` is called on them, once for each request that is followed. The threads are daemons, as those that
-    post are: what they follow when the worker ends is not committed.
+    post are: what they follow when the worker ends is not committed. `tls`: as of those that post.
     """
 
-    def __init__(self, mart: Mart, tokens: TokenSource, pace: Pace, ended: Callable[[Post, Answer], None]) -> None:
+    def __init__(
+        self,
+        mart: Mart,
+        tokens: TokenSource,
+        pace: Pace,
+        ended: Callable[[Post, Answer], None],
+        tls: Callable[[], ssl.SSLContext] | None = None,
+    ) -> None:
         self._tokens = tokens
         self._pace = pace
         self._ended = ended
@@ -76,7 +83,7 @@ class Follower:
         self._order = count()
         self._hold = 0.0
         self._closed = False
-        tls = cache(ssl.create_default_context)
+        tls = tls or cache(ssl.create_default_context)
         self._connections = [Connection(mart.url, mart.timeout_seconds, tls) for _ in range(THREADS)]
         for number, connection in enumerate(self._connections):
             threading.Thread(target=self._work, args=(connection,), name=f"follow-{number}", daemon=True).start()

@@ -62,7 +62,8 @@ class Flow:
         policy = self._policy
         if self.stopped or self.open_bytes >= policy.size:
             return 0
-        return max(0, policy.records - self.open_records)
+        free, usable = max(0, policy.records - self.open_records), self._posting.room
+        return free if usable is None else min(free, usable)
 
     @property
     def full(self) -> bool:
@@ -234,9 +235,9 @@ class Flow:
             self._posting.forget(rejection.envelope)
             self._letters.add(rejection)
 
-    def park(self, rejections: Iterable[Rejection], now: float) -> None:
+    def park(self, rejections: Collection[Rejection], now: float) -> None:
         """Let records wait whose target the directory does not know yet, or no longer."""
-        few = self._few
+        few = self._few if rejections else 0
         for each in rejections:
             if each.envelope.claim in self._ledgers and not self._waiting.add(each, now, few):
                 self._letters.add(each)

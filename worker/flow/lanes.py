@@ -32,6 +32,12 @@ class Lanes:
     def __iter__(self) -> Iterator[Lane]:
         return iter(self._lanes.values())
 
+    @property
+    def fresh(self) -> int:
+        """Rows of all subscriptions together that wait for their first post."""
+        mart = self._lanes.get(MART)
+        return len(mart.rows) if mart is not None else 0
+
     def add(self, rows: Collection[Row], now: float) -> int:
         """Let rows wait in their lanes; how many they were."""
         policy = self._policy.batch

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from worker.model import Claim, Envelope, Rejection, Row
 
 
+MARGIN = 2_000
+"""Rows that may wait at least beside what posts can take now: some reads' worth, or each would be for a few only."""
+
+
 class Posting:
     """Rows wait in lanes and are posted in batches; what an answer changes is `Outcomes`' to say.
 
@@ -51,6 +55,19 @@ class Posting:
     def in_flight(self) -> int:
         """Posts whose outcome is awaited."""
         return len(self._started)
+
+    @property
+    def room(self) -> int | None:
+        """How many more rows the posts that may be in flight can use soon; None where that is no bound.
+
+        Rows beyond that would wait for nothing but each other, and take memory. Where each subscription has batches of
+        its own they are small because rows are few, so there as many may wait as there is room for.
+        """
+        if self._policy.by_subscription:
+            return None
+        batch = self._policy.batch.records
+        places = max(0, self._limiter.limit - self.in_flight)
+        return max(0, places * batch + max(2 * batch, MARGIN) - self._lanes.fresh)
 
     @property
     def followed(self) -> int:
