@@ -28,7 +28,7 @@ from worker.edges.schemas import load_schemas, shipped
 from worker.flow.verdict import judge
 from worker.mart.client import MartClient, token_source
 from worker.mart.token import TOKEN_URLS
-from worker.model import Claim, Disposition, Envelope
+from worker.model import Claim, Disposition, Envelope, Side
 from worker.rooms.decode import Decoder
 from worker.rooms.identity import NAMESPACE, Identity
 from worker.rooms.normalise import Code
@@ -266,7 +266,8 @@ def test_every_code_of_the_rooms_stands_beside_its_disposition() -> None:
     for code in Code:
         assert code.value in told[code.disposition], code
     known = {code.value for code in Code}
-    for call in calls("Refusal", "_invalid", "_unknown"):
+    known |= {f"{fault}-{side}" for fault in ("unpaired", "duplicate") for side in Side}
+    for call in calls("Refusal", "_invalid", "_unknown", "_refused"):
         known |= {each.value for each in call.args if isinstance(each, ast.Constant) and isinstance(each.value, str)}
     known = {code for code in known if re.fullmatch(r"[a-z0-9-]+", code)}
     for status, body in (

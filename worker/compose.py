@@ -25,15 +25,21 @@ from worker.flow.policy import FlowPolicy
 from worker.group_stop import GroupStop
 from worker.mart.client import MartClient, token_source
 from worker.mart.token import FetchedToken
+from worker.rooms.cloud_events import CloudEvents, Naming
 from worker.rooms.decode import Decoder
+from worker.rooms.formats import Formats
 from worker.rooms.identity import Identity
+from worker.rooms.json_events import JsonEvents
 from worker.rooms.suite import Suite
 from worker.run import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from worker.config import Mart, Settings
+    from worker.rooms.decode import SchemaBook
+    from worker.rooms.formats import Format
+    from worker.rooms.suite import Decodes
 
 FIRST_WAIT = 0.25
 """Seconds that the first retry waits at most; the next up to twice as long, and so on."""
@@ -56,14 +62,14 @@ def compose(settings: Settings, clock: Callable[[], float]) -> Worker:
     schemas = _schemas(settings, clock)
     cluster = describe(kafka, kafka.topics)
     cluster.require(kafka.topics)
-    flow, tokens = Flow(flow_policy(settings)), token_source(mart)
+    flow, tokens = Flow(flow_policy(settings, cluster.topic_ids)), token_source(mart)
     keeper = DirectoryKeeper(MartClient(mart, tokens), mart.refresh_seconds, clock, _snapshot(mart))
     group_stop = GroupStop(flow, StopNote(kafka, clock))
     group_stop.read_now()
     return Worker(
-        make_source=lambda worker: KafkaSource(kafka, worker, clock, cluster.topic_ids),
+        make_source=lambda worker: KafkaSource(kafka, worker, clock, cluster.topic_ids, flow.recall),
         suite=Suite(
-            Decoder(schemas.book, settings.limits.event_bytes),
+            decoder(settings, schemas.book),
             Identity(cluster.id, cluster.topic_ids),
             settings.limits.record_bytes,
         ),
@@ -105,8 +111,20 @@ def _data_sets(settings: Settings, keeper: DirectoryKeeper) -> DataSets | None:
     return DataSets(keeper.data_set, Pace(looks, settings.delivery.retry_after_max_seconds))
 
 
-def flow_policy(settings: Settings) -> FlowPolicy:
+def decoder(settings: Settings, book: SchemaBook) -> Decodes:
+    """The first room: Avro's decoder, and beside it those of the topics that have another format."""
+    events, limit = settings.events, settings.limits.event_bytes
+    avro = Decoder(book, limit)
+    naming = Naming(events.asset_attribute, events.binding_attribute, events.deployment_attribute)
+    made: dict[str, Format] = {"json": JsonEvents(limit), "cloudevents": CloudEvents(limit, naming)}
+    others = {topic: made[name] for topic, name in events.formats.items() if name != "avro"}
+    return Formats(avro, others) if others else avro
+
+
+def flow_policy(settings: Settings, topic_ids: Mapping[str, str] | None = None) -> FlowPolicy:
     """The flow's bounds and patience as the settings have them."""
+    ids = topic_ids or {}
+    paired = {topic: ids.get(topic, topic) for topic, name in settings.events.formats.items() if name == "cloudevents"}
     batch, delivery, limits, flood = settings.batch, settings.delivery, settings.limits, settings.flood_guard
     wait = full_jitter(FIRST_WAIT, delivery.retry_wait_max_seconds)
     return FlowPolicy(
@@ -120,6 +138,8 @@ def flow_policy(settings: Settings) -> FlowPolicy:
         attempts=delivery.attempts,
         retry_after=delivery.retry_after_max_seconds,
         by_subscription=settings.by_subscription,
+        pairing=settings.events.pairing_seconds,
+        paired=paired,
     )
 
 

@@ -153,6 +153,20 @@ class Schemas(_Section):
     bare: dict[str, str] = {}
 
 
+class Events(_Section):
+    """In which format each topic has its events; a topic that is not named has Avro.
+
+    `pairing_seconds`: how long one half of a scoring waits for the other. `…_attribute`: which attribute of a
+    CloudEvent names asset, binding and deployment.
+    """
+
+    formats: dict[str, Literal["avro", "json", "cloudevents"]] = {}
+    pairing_seconds: float = Field(default=60, gt=0)
+    asset_attribute: str = Field(default="inferenceservicename", min_length=1)
+    binding_attribute: str | None = None
+    deployment_attribute: str | None = None
+
+
 class Batch(_Section):
     """When a batch is posted: at `records`, at `bytes` of JSON, or `linger_ms` after its first record."""
 
@@ -222,6 +236,7 @@ class Settings(BaseSettings):
     dead_letter: DeadLetter = DeadLetter()
     mart: Mart
     schemas: Schemas = Schemas()
+    events: Events = Events()
     batch: Batch = Batch()
     delivery: Delivery = Delivery()
     limits: Limits = Limits()
@@ -236,6 +251,13 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"dead_letter.topic: {self.dead_letter_topic(topic)} is read as well: refused, it would loop"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _read_topics(self) -> Settings:
+        for topic in self.events.formats:
+            if topic not in self.kafka.topics:
+                raise ValueError(f"events.formats: {topic} is not one of kafka.topics: {', '.join(self.kafka.topics)}")
         return self
 
     @property

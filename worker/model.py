@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 T = TypeVar("T")
 Wanted = tuple["str | None", str, "str | None"]
@@ -57,6 +57,53 @@ class Envelope:
 
     def __repr__(self) -> str:
         return f"Envelope({self.claim.topic}[{self.claim.partition}]@{self.offset})"
+
+
+class Side(StrEnum):
+    """Which half of a scoring a record is, where request and response come as two records."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
+
+    @property
+    def other(self) -> Side:
+        """The half that it waits for."""
+        return Side.RESPONSE if self is Side.REQUEST else Side.REQUEST
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """What a record says of itself that is one half of a scoring: halves of different sides with one `key` are one."""
+
+    side: Side
+    key: str
+
+
+@_record_value
+class Pair(Envelope):
+    """Two records of one claim that are one scoring: one row, and two offsets that are settled together.
+
+    It stands in the older one's place, so that what holds up a partition, or a commit, is found by its offset.
+    """
+
+    request: Envelope
+    response: Envelope
+
+    @classmethod
+    def of(cls, request: Envelope, response: Envelope) -> Pair:
+        """The scoring that two halves make; its time is the response's."""
+        older = min(request.offset, response.offset)
+        return cls(response.claim, older, response.timestamp_ms, None, None, (), request, response)
+
+
+def apart(envelopes: Iterable[Envelope]) -> Iterator[Envelope]:
+    """The records as they were read: of a pair both."""
+    for envelope in envelopes:
+        if isinstance(envelope, Pair):
+            yield envelope.request
+            yield envelope.response
+        else:
+            yield envelope
 
 
 @_record_value

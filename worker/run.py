@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from worker.edges.source import KafkaSource
     from worker.flow.flow import Flow
     from worker.group_stop import GroupStop
-    from worker.model import Claim, Envelope, Rejection
+    from worker.model import Claim, Envelope, Half, Rejection
     from worker.rooms.directory import Directory
     from worker.rooms.suite import Suite
 
@@ -123,10 +123,27 @@ class Worker:
             self._flow.admit(passed.rows, passed.rejected, now)
             self._flow.park(passed.unknown, now)
             self._flow.shelve(passed.unread)
+            if passed.halves:
+                self._join(passed.halves, now)
             if self._flow.crowding:
                 self._flow.make_room()
                 self._source.hold(self._flow.crowded)
             self._report(passed.rejected)
+
+    def _join(self, halves: Collection[tuple[Half, Envelope]], now: float) -> None:
+        """Let halves of scorings wait for the others, and walk those that are whole through the rooms."""
+        pairs, refused = self._flow.join(halves, now)
+        self._refuse(refused, now)
+        self._take(pairs)
+
+    def _unpair(self, now: float) -> None:
+        """Refuse the halves whose others have not come."""
+        if self._flow.halves and not self._stops:
+            self._refuse(self._flow.unpaired(self._source.lag(), now), now)
+
+    def _refuse(self, rejections: Collection[Rejection], now: float) -> None:
+        self._flow.admit((), rejections, now)
+        self._report(rejections)
 
     def _read_again(self) -> None:
         """Walk again what waited for schemas of which all is known now."""
@@ -177,6 +194,7 @@ class Worker:
         self._committed_at = now
         self._commit()
         self._flow.look(now)
+        self._unpair(now)
         self._source.hold(self._flow.crowded)
         self._publish(trouble(self._parts, self._directory, now))
 

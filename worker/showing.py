@@ -88,6 +88,7 @@ def _gauges(parts: Parts, directory: Directory | None, now: float) -> Counts:
         "records_in_flight": {(): flow.open_records},
         "inflight_bytes": {(): flow.open_bytes},
         "records_unread": {(): flow.unread_records},
+        "records_unpaired": {(): flow.halves},
         "posts_in_flight": {(): flow.posts_in_flight},
         "posts_limit": {(): flow.posts_limit},
         "circuit_state": {(): 1 if flow.blocked(now) else 0},

@@ -109,6 +109,7 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "records_in_flight": ("Records read and not settled.", ()),
     "inflight_bytes": ("Bytes of the records read and not settled.", ()),
     "records_unread": ("Records that wait for their writer schema.", ()),
+    "records_unpaired": ("Records that wait for the other half of their scoring.", ()),
     "posts_in_flight": ("Posts whose answer is awaited.", ()),
     "posts_limit": ("Posts that may be in flight now, as the endpoint bears them.", ()),
     "circuit_state": ("0: delivering, 1: held, halted or an outage.", ()),

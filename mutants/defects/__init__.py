@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mutants.defects import flow, judging, loop, reading, v2
+from mutants.defects import flow, judging, loop, pairs, reading, v2
 
 if TYPE_CHECKING:
     from mutants.mutant import Mutant
@@ -13,6 +13,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *reading.MUTANTS,
     *judging.MUTANTS,
     *flow.MUTANTS,
+    *pairs.MUTANTS,
     *loop.MUTANTS,
     *v2.MUTANTS,
 )

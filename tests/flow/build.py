@@ -32,6 +32,8 @@ def policy(
     attempts: int = 4,
     by_subscription: bool = False,
     flood: FloodPolicy | None = None,
+    pairing: float = 60.0,
+    size: int = 1_000_000,
 ) -> FlowPolicy:
     """A policy of small bounds whose waits are one second for the first retry, two for the second, and so on."""
 
@@ -44,9 +46,11 @@ def policy(
         flood=flood or FloodPolicy(0.5, 10_000, 10_000),
         wait=wait,
         records=records,
-        size=1_000_000,
+        size=size,
         in_flight=in_flight,
         attempts=attempts,
         retry_after=60,
         by_subscription=by_subscription,
+        pairing=pairing,
+        paired={"t": "topic-id"},
     )

@@ -21,12 +21,16 @@ from worker.flow.flow import Flow
 from worker.flow.jobs import Letter, Lettered, Post, Posted
 from worker.flow.requests import lost
 from worker.flow.verdict import Answer, Verdict, no_answer
-from worker.model import Claim, Disposition, Envelope, Rejection
+from worker.model import Claim, Disposition, Envelope, Half, Rejection, Side, apart
 
 SUBSCRIPTIONS = ("s-0", "s-1", "s-2")
-KINDS = ("good", "good", "good", "poison", "bad", "unknown", "gone", "renewed", "gap", "unread", "unreadable")
+KINDS = (
+    *("good", "good", "good", "poison", "bad", "unknown", "gone", "renewed", "gap", "unread", "unreadable"),
+    *("request", "response"),
+)
 UNREAD = ("unread", "unreadable")
-REFUSED_OR_HELD = ("bad", "unknown", *UNREAD)
+HALVES = {"request": Side.REQUEST, "response": Side.RESPONSE}
+REFUSED_OR_HELD = ("bad", "unknown", *UNREAD, *HALVES)
 RECORDS = 40
 FLOOD = FloodPolicy(0.5, 12, 16)
 
@@ -53,20 +57,21 @@ class FlowMachine(RuleBasedStateMachine):
     `fate` is the oracle: what has really happened to each offset, by partition, over all claims. Of the kinds of
     records, "bad" ones are refused by the rooms, "poison" ones by the data mart, "unknown" ones by the directory;
     "gone" ones get 404 always, "renewed" ones until a newer directory was asked. Of "unread" and "unreadable" ones the
-    schema is not known, and turns out good or bad. A post may be taken first and stored
-    later, as under v2, and what becomes of it may be lost.
+    schema is not known, and turns out good or bad. A "request" and a "response" of a subscription are one scoring. A
+    post may be taken first and stored later, as under v2, and what becomes of it may be lost.
     """
 
     by_subscription = False
 
     def __init__(self) -> None:
         super().__init__()
-        self.flow = Flow(policy(records=RECORDS, flood=FLOOD, by_subscription=self.by_subscription))
+        self.flow = Flow(policy(records=RECORDS, flood=FLOOD, by_subscription=self.by_subscription, pairing=20))
         self.now = 0.0
         self.epoch = 0
         self.claims: dict[int, Claim] = {}
         self.position = {0: 0, 1: 0}
         self.committed = {0: 0, 1: 0}
+        self.texts = {0: "", 1: ""}
         self.produced: dict[tuple[int, int], tuple[str, str]] = {}
         self.fate: dict[tuple[int, int], set[str]] = {}
         self.jobs: list[Post | Letter] = []
@@ -86,6 +91,7 @@ class FlowMachine(RuleBasedStateMachine):
             claim = self.claims[partition] = Claim("t", partition, self.epoch)
             self.position[partition] = self.committed[partition]
             self.flow.assign([claim])
+            self.flow.recall.recall(claim, self.committed[partition], self.texts[partition])
 
     @rule(
         partition=st.integers(0, 1),
@@ -107,8 +113,10 @@ class FlowMachine(RuleBasedStateMachine):
             known = self.produced.setdefault((partition, offset), (kind, subscription))
             if known[0] != "gap":
                 records.append((envelope(self.claims[partition], offset), *known))
-        begun = self.flow.begin([record for record, _, _ in records])
-        assert len(begun) == len(records)
+        begun = {id(each) for each in self.flow.begin([record for record, _, _ in records])}
+        for record, _, _ in records:
+            assert id(record) in begun or _place(record) in self.fate, "passed over, and nothing has become of it"
+        records = [each for each in records if id(each[0]) in begun]
         self.flow.admit(
             [row(each, subscription) for each, kind, subscription in records if kind not in REFUSED_OR_HELD],
             [rejection(each) for each, kind, _ in records if kind == "bad"],
@@ -117,6 +125,16 @@ class FlowMachine(RuleBasedStateMachine):
         unknown = [(each, subscription) for each, kind, subscription in records if kind == "unknown"]
         self.flow.park([_unknown(each, subscription) for each, subscription in unknown], self.now)
         self.flow.shelve([(subscription, each) for each, kind, subscription in records if kind in UNREAD])
+        self.join([(Half(HALVES[kind], name), each) for each, kind, name in records if kind in HALVES])
+
+    def join(self, halves: list[tuple[Half, Envelope]]) -> None:
+        pairs, refused = self.flow.join(halves, self.now)
+        self.flow.admit([row(each, self.produced[_place(each)][1]) for each in pairs], refused, self.now)
+
+    @rule(lag=st.integers(0, 1))
+    def unpair(self, lag: int = 0) -> None:
+        lags = dict.fromkeys(self.claims.values(), lag)
+        self.flow.admit((), self.flow.unpaired(lags, self.now), self.now)
 
     @rule(schema=st.sampled_from(SUBSCRIPTIONS))
     def answer_schema(self, schema: str) -> None:
@@ -214,11 +232,12 @@ class FlowMachine(RuleBasedStateMachine):
 
     def stored(self, post: Post) -> None:
         for each in post.batch.rows:
-            self.happened(each.envelope, "stored")
+            for record in apart([each.envelope]):
+                self.happened(record, "stored")
 
     def mart(self, post: Post) -> Answer:
         """A data mart that is well: it refuses a batch with a poisonous record, or one whose subscription is gone."""
-        places = {_place(each.envelope) for each in post.batch.rows}
+        places = {_place(each) for each in apart(each.envelope for each in post.batch.rows)}
         kinds = {self.produced[place][0] for place in places}
         older = {self.produced[place][0] for place in places - self.renewed}
         if "poison" in kinds:
@@ -233,7 +252,11 @@ class FlowMachine(RuleBasedStateMachine):
         marks = self.flow.committable()
         self.flow.committed(marks)
         for claim, mark in marks.items():
-            self.committed[claim.partition] = mark
+            self.keep(claim, mark)
+
+    def keep(self, claim: Claim, mark: int) -> None:
+        """As the broker does."""
+        self.committed[claim.partition], self.texts[claim.partition] = mark, self.flow.recall.text(claim, mark)
 
     @rule()
     def commit_that_fails(self) -> None:
@@ -246,9 +269,9 @@ class FlowMachine(RuleBasedStateMachine):
         claim = self.claims.pop(partition, None)
         if claim is not None:
             mark = self.flow.committable().get(claim)
-            if mark is not None and not lost:
-                self.committed[partition] = mark
             self.flow.release([claim])
+            if mark is not None and not lost:
+                self.keep(claim, mark)
 
     # --- the laws -----------------------------------------------------------------------------------------------
 
@@ -288,9 +311,15 @@ class FlowMachine(RuleBasedStateMachine):
         assert self.flow.open_bytes >= 0
 
     @invariant()
+    def halves_leave_room_for_what_flows(self) -> None:
+        assert self.flow.halves <= max(RECORDS // 4, len(self.claims))
+
+    @invariant()
     def good_records_are_stored_and_refused_ones_explained(self) -> None:
         for place, fates in self.fate.items():
             kind, _ = self.produced[place]
+            if kind in HALVES:
+                continue  # which of them make a pair depends on what was read before a claim was lost
             allowed = {"stored" if kind in ("good", "renewed", "unread") else "lettered", "failed alone"}
             assert fates <= allowed, f"{place}: a {kind} record was {fates}"
 
@@ -314,6 +343,8 @@ class FlowMachine(RuleBasedStateMachine):
             self.refresh_directory()
             for schema in SUBSCRIPTIONS:
                 self.answer_schema(schema)
+            self.look()
+            self.unpair()
             self.start_jobs()
             for job in self.jobs:
                 if isinstance(job, Letter):
@@ -324,9 +355,10 @@ class FlowMachine(RuleBasedStateMachine):
             for post in self.taken:
                 self.end_taken(post, None)
             self.taken.clear()
-            if self.flow.idle and not self.unread():
+            if not self.flow.open_records and not self.unread():
                 break
         assert self.flow.idle
+        assert self.flow.open_records == 0
         assert self.flow.in_flight == 0
         self.commit()
         self.nothing_is_committed_that_is_not_settled()

@@ -62,7 +62,7 @@ def _in_flight(worker: WorkerProcess) -> int:
 def test_a_commit_that_the_broker_refused_is_offered_again() -> None:
     claims = Claims()
     (claim,) = claims.take([TopicPartition("t", 0)])
-    commits = Commits(claims, Failures())
+    commits = Commits(claims, Failures(), lambda _claim, _mark: "")
     commits.answered(KafkaError(KafkaError.REBALANCE_IN_PROGRESS), [TopicPartition("t", 0, 5)])
     assert commits.any_failed
     assert commits.failed() == [claim]

@@ -321,7 +321,7 @@ PRIVATE = "4929123456789"
         f'{{"fields":["a"],"values":[[{{"x":"{PRIVATE}"}}]]}}',
         f'{{"Inputs":"{PRIVATE}"}}',
         f'{{"Inputs":{{"input1":["{PRIVATE}"]}}}}',
-        f'{{"input":["{PRIVATE}"],"instances":["{PRIVATE}"]}}',
+        f'{{"input":["{PRIVATE}"],"instances":[["{PRIVATE}"],"{PRIVATE}"]}}',
         f'"{PRIVATE}x"',
         f"x{PRIVATE},1,2",
         f"{PRIVATE}",
@@ -350,6 +350,7 @@ def test_codes_are_stable_kebab_case_with_one_disposition_each() -> None:
         "shape",
         "columns",
         "no-features",
+        "binary-tensor",
         "spss",
     }
     assert {code.disposition for code in Code} == {Disposition.NORMALISE, Disposition.VALIDATION}

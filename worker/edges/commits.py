@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaException, TopicPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from confluent_kafka import Consumer, KafkaError
 
@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 
 class Commits:
-    """Sends commits, and keeps account of those without an answer and of those that failed."""
+    """Sends commits, and keeps account of those without an answer and of those that failed.
 
-    def __init__(self, claims: Claims, failures: Failures) -> None:
+    `note` has the text that is committed with a position.
+    """
+
+    def __init__(self, claims: Claims, failures: Failures, note: Callable[[Claim, int], str]) -> None:
         self._claims = claims
         self._failures = failures
+        self._note_of = note
         self._failed: list[Claim] = []
         self.waiting = 0
         """Commits that the broker has not answered."""
@@ -37,7 +41,10 @@ class Commits:
             return True
         if self._failures.any:
             return False
-        offsets = [TopicPartition(claim.topic, claim.partition, mark) for claim, mark in owned.items()]
+        offsets = [
+            TopicPartition(claim.topic, claim.partition, mark, metadata=self._note_of(claim, mark))
+            for claim, mark in owned.items()
+        ]
         try:
             return self._send(consumer, offsets, wait=wait)
         except KafkaException as error:

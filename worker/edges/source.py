@@ -1,7 +1,8 @@
 """Kafka in: raw records in chunks, claims on partitions, commits. One thread owns all of it.
 
-What is beside it: `claims` what is owned, `envelopes` what is read, `pausing` what is not for a while, `commits`,
-`failures`; and where to go on once Kafka has deleted what was to be read: `resets`, `positions`, `assigning`.
+What is beside it: `claims` what is owned, `envelopes` what is read, `pausing` what is not for a while, `commits` and
+the `notes` with them, `failures`; and where to go on once Kafka has deleted what was to be read: `resets`,
+`positions`, `assigning`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from worker.edges.cluster import client, describe
 from worker.edges.commits import Commits
 from worker.edges.envelopes import Envelopes
 from worker.edges.failures import Failures
+from worker.edges.notes import NO_NOTES, Notes, recall
 from worker.edges.pausing import Pausing
 from worker.edges.positions import SETTING, policy
 from worker.edges.resets import Resets
@@ -52,7 +54,14 @@ _FIXED: dict[str, Any] = {"enable.auto.commit": False, "enable.auto.offset.store
 class KafkaSource:
     """A consumer of raw records that never commits by itself."""
 
-    def __init__(self, kafka: Kafka, holder: Holder, clock: Callable[[], float], topic_ids: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        kafka: Kafka,
+        holder: Holder,
+        clock: Callable[[], float],
+        topic_ids: Mapping[str, str],
+        notes: Notes = NO_NOTES,
+    ) -> None:
         self._kafka = kafka
         self._topic_ids = topic_ids
         self._holder = holder
@@ -62,7 +71,8 @@ class KafkaSource:
         self.rebalances = 0
         self._failures = Failures()
         self._claims = Claims()
-        self._commits = Commits(self._claims, self._failures)
+        self._notes = notes
+        self._commits = Commits(self._claims, self._failures, notes.text)
         self._resets = Resets(self._claims, self._failures, policy(kafka.consumer), clock, self._is_same)
         self._envelopes = Envelopes(self._claims, self._failures, self._resets)
         self._incremental = is_incremental(kafka.consumer)
@@ -227,7 +237,9 @@ class KafkaSource:
         with self._failures.kept():
             self.rebalances += 1
             self._assigned = True
-            self._holder.assigned(self._claims.take(partitions))
+            taken = self._claims.take(partitions)
+            self._holder.assigned(taken)
+            recall(self._consumer, taken, self._notes)
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         with self._failures.kept():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from worker.flow.account import Account
@@ -10,25 +11,28 @@ from worker.flow.flood import FloodGuard, Stop
 from worker.flow.heads import Heads
 from worker.flow.invariant import passed_over
 from worker.flow.jobs import Letter, Lettered, Post, Posted
+from worker.flow.joining import Joining
 from worker.flow.letters import Letters
 from worker.flow.offsets import Ledgers
 from worker.flow.posting import Posting
+from worker.flow.recall import Recall
 from worker.flow.unread import Unread
 from worker.flow.waiting import Waiting
+from worker.model import Pair, apart
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 
     from worker.flow.policy import FlowPolicy
-    from worker.model import Claim, Envelope, Rejection, Row
+    from worker.model import Claim, Envelope, Half, Rejection, Row
 
 
 class Flow:
     """The one owner of everything that is open. Not thread-safe: one thread calls it, with its own clock.
 
     The life of an offset: `begin` opens it; `admit` gives it a row or a rejection, or `park` lets it wait for the
-    directory, or `shelve` for its schema; `due` hands out jobs, `settle` takes their outcomes and closes it;
-    `committable` says how far each partition is settled without a gap.
+    directory, `shelve` for its schema, or `join` for its other half; `due` hands out jobs, `settle` takes their
+    outcomes and closes it; `committable` says how far each partition is settled without a gap.
     """
 
     def __init__(self, policy: FlowPolicy) -> None:
@@ -39,6 +43,8 @@ class Flow:
         self.account = Account()
         self._guard = FloodGuard(policy.flood)
         self._ledgers = Ledgers()
+        self._joining = Joining(policy.pairing)
+        self.recall = Recall(self._ledgers, policy.paired)
         self._heads = Heads(self._ledgers)
         self._crowd = Crowd()
         self._letters = Letters(policy.wait, self._guard, self._ledgers, self.account)
@@ -73,8 +79,8 @@ class Flow:
 
     @property
     def idle(self) -> bool:
-        """Whether every record that was read is settled."""
-        return self.open_records == 0
+        """Whether every record that was read is settled, but for halves of scorings that wait for the others."""
+        return self.open_records == len(self._joining)
 
     @property
     def posts_in_flight(self) -> int:
@@ -128,6 +134,7 @@ class Flow:
     def assign(self, claims: Iterable[Claim]) -> None:
         """Take charge of new claims."""
         self._ledgers.assign(claims)
+        self.recall.forget()
 
     def release(self, claims: Collection[Claim]) -> None:
         """Forget claims and all that is open for them; outcomes that come later for them change nothing."""
@@ -136,6 +143,7 @@ class Flow:
         self._letters.drop(claims)
         self._waiting.drop(claims)
         self._unread.drop(claims)
+        self._joining.drop(claims)
 
     def committable(self, *, again: bool = False) -> dict[Claim, int]:
         """The position to commit for each claim that has settled more than was committed.
@@ -150,6 +158,7 @@ class Flow:
             self.account.tally.commits_refused += 1
             place = {"topic": claim.topic, "partition": claim.partition}
             self.account.notice("commit.refused", **place, position=mark, unsettled=list(offsets))
+        self.recall.write(marks)
         return marks
 
     def committed(self, marks: Mapping[Claim, int | None]) -> None:
@@ -157,10 +166,11 @@ class Flow:
         self._ledgers.committed(marks)
 
     def _held(self) -> Iterator[Envelope]:
-        yield from self._posting.held()
+        rows = chain(self._posting.held(), self._waiting.held())
+        yield from apart(rows) if self._ledgers.paired else rows
         yield from self._letters.held()
-        yield from self._waiting.held()
         yield from self._unread.held()
+        yield from self._joining.held()
 
     # --- what keeps others waiting --------------------------------------------------------------------------------
 
@@ -179,7 +189,7 @@ class Flow:
     def make_room(self) -> None:
         """Decide which partitions are not to be read for now; at once when `crowding`, else now and then."""
         stuck = self._posting.shut_in()
-        stuck.update(each.claim for each in self._waiting.held())
+        stuck.update(each.claim for each in apart(self._waiting.held()))
         stuck.update(each.claim for each in self._letters.held())
         stuck.update(each.claim for each in self._unread.held())
         self._crowd.look(stuck, self._ledgers.claims, self._most)
@@ -187,7 +197,8 @@ class Flow:
     @property
     def crowding(self) -> bool:
         """Whether as many wait for the directory, a schema or the dead-letter topic as should."""
-        return len(self._waiting) + len(self._unread) + len(self._letters) >= self._most // 2
+        parked = len(self._waiting) * (2 if self._ledgers.paired else 1)
+        return parked + len(self._unread) + len(self._letters) >= self._most // 2
 
     @property
     def _most(self) -> int:
@@ -215,6 +226,9 @@ class Flow:
             return "waits for the directory"
         if any(each.offset == offset and each.claim is claim for each in self._unread.held()):
             return "waits for its writer schema"
+        half = self._joining.why(claim, offset)
+        if half is not None:
+            return half
         return self._posting.why(claim, offset) or self._letters.why(claim, offset) or "held by nothing: a fault"
 
     # --- records in ---------------------------------------------------------------------------------------------
@@ -274,6 +288,39 @@ class Flow:
     def unshelve(self, schemas: Iterable[Hashable]) -> list[Envelope]:
         """Remove and return the records that waited for these schemas, to be walked again."""
         return self._unread.take(schemas)
+
+    def join(self, halves: Iterable[tuple[Half, Envelope]], now: float) -> tuple[list[Pair], list[Rejection]]:
+        """Let halves of scorings wait for the others: the scorings that are whole now, and the halves that are refused.
+
+        Both have to be admitted. What waits takes a quarter of the room at most.
+        """
+        pairs: list[Pair] = []
+        refused: list[Rejection] = []
+        for half, envelope in halves:
+            found = self._joining.add(half, envelope, now) if envelope.claim in self._ledgers else None
+            if isinstance(found, Pair):
+                pairs.append(found)
+            elif found is not None:
+                refused.append(found)
+        self._ledgers.paired = self._ledgers.paired or bool(pairs)
+        claims = max(1, len(self._ledgers.claims))
+        share = max(1, share_of(self._policy.records, claims) // 2), self._policy.size // 4 // claims
+        return pairs, refused + self._joining.crowd_out(*share)
+
+    @property
+    def halves(self) -> int:
+        """Records that wait for the other half of their scoring."""
+        return len(self._joining)
+
+    def unpaired(self, lags: Mapping[Claim, int], now: float) -> list[Rejection]:
+        """Remove and return the halves whose others have not come; once a second is often enough.
+
+        `lags`: records of each claim between what was read and its end, as last fetched.
+        """
+        found = self._joining.look(lags, self.crowded if self.room else None, now)
+        if not found and not self.room and self.idle and not self.stopped:
+            return self._joining.give_up_oldest()
+        return found
 
     def stop(self) -> None:
         """Nothing more will be read: lanes close at once."""

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from worker.model import apart
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -66,7 +68,7 @@ class Following:
     def look(self, now: float) -> None:
         """Find the slow ones; once a second is often enough."""
         slow = (post for post, taken in self._taken.items() if now - taken.since >= SLOW)
-        self._slow = Counter(row.envelope.claim for post in slow for row in post.batch.rows)
+        self._slow = Counter(each.claim for post in slow for each in apart(row.envelope for row in post.batch.rows))
 
     @property
     def slow(self) -> Counter[Claim]:

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from worker.flow.jobs import Letter
+from worker.model import apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -40,10 +41,11 @@ class Letters:
         """Why the topic last refused a letter; None once it takes them."""
 
     def add(self, rejection: Rejection) -> None:
-        """Take charge of a rejection, unless its claim is gone."""
+        """Take charge of a rejection, unless its claim is gone; of a pair each half as it came."""
         if rejection.envelope.claim in self._ledgers:
-            self._account.tally.rejected[rejection.refusal.disposition] += 1
-            self._admit(rejection)
+            for envelope in apart((rejection.envelope,)):
+                self._account.tally.rejected[rejection.refusal.disposition] += 1
+                self._admit(rejection if envelope is rejection.envelope else replace(rejection, envelope=envelope))
 
     def _admit(self, rejection: Rejection) -> None:
         stopped = self._guard.stop

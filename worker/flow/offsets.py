@@ -6,9 +6,13 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, ItemsView, Iterable, Mapping
+from worker.flow.settled import settled_beyond
+from worker.model import apart
 
+if TYPE_CHECKING:
+    from collections.abc import Collection, ItemsView, Iterable, Iterator, Mapping
+
+    from worker.flow.settled import Settled
     from worker.model import Claim, Envelope
 
 _claim, _offset = attrgetter("claim"), attrgetter("offset")
@@ -21,9 +25,11 @@ class Ledger:
     are opened in rising order, so the first key of the dictionary is the oldest open one.
     """
 
-    __slots__ = ("_committed", "_next", "_open", "size")
+    __slots__ = ("_committed", "_next", "_open", "recalled", "size")
 
     def __init__(self) -> None:
+        self.recalled: Settled | None = None
+        """What an earlier claim of the partition settled beyond its commit."""
         self._open: dict[int, int] = {}
         self.size = 0
         """Bytes of the open records."""
@@ -44,6 +50,25 @@ class Ledger:
         self._open[offset] = size
         self.size += size
         self._next = offset + 1
+
+    def unsettled(self, run: Iterable[Envelope]) -> Iterator[Envelope]:
+        """Those of records just read that no earlier claim has settled; the others are passed over."""
+        for envelope in run:
+            offset, recalled = envelope.offset, self.recalled
+            if recalled is not None and not recalled.since <= offset < recalled.upto:
+                self.recalled = recalled = None  # all of it has been read; or it is not where that was committed
+            if recalled is not None and offset in recalled:
+                self._next = offset + 1
+            else:
+                yield envelope
+
+    def beyond(self) -> Settled | None:
+        """What is settled beyond the position to commit, for the next claim; None if nothing is."""
+        if self._next is None:
+            return None
+        upto = self._next if self.recalled is None else max(self._next, self.recalled.upto)
+        unread = () if self.recalled is None else (each for each in self.recalled.but if each >= self._next)
+        return settled_beyond(self.settled(), upto, (*self._open, *sorted(unread)))
 
     def finish(self, *offsets: int) -> None:
         """Settle these; they must be open."""
@@ -80,10 +105,12 @@ class Ledgers:
     Records are read in runs of one claim, and mostly settled so: a run looks up its ledger once.
     """
 
-    __slots__ = ("_ledgers",)
+    __slots__ = ("_ledgers", "paired")
 
     def __init__(self) -> None:
         self._ledgers: dict[Claim, Ledger] = {}
+        self.paired = False
+        """Whether there have been pairs, so that what is settled may be one."""
 
     def __contains__(self, claim: Claim) -> bool:
         return claim in self._ledgers
@@ -102,6 +129,10 @@ class Ledgers:
     def claims(self) -> Collection[Claim]:
         """The claims that are held."""
         return self._ledgers.keys()
+
+    def of(self, claim: Claim) -> Ledger | None:
+        """The ledger of a claim that is held."""
+        return self._ledgers.get(claim)
 
     def items(self) -> ItemsView[Claim, Ledger]:
         """The claims and their ledgers."""
@@ -122,14 +153,16 @@ class Ledgers:
         for claim, run in groupby(envelopes, _claim):
             ledger = self._ledgers.get(claim)
             if ledger is not None:
+                if ledger.recalled is not None:
+                    run = ledger.unsettled(run)  # noqa: PLW2901 - only those of them count
                 for envelope in run:
-                    ledger.begin(envelope.offset, _size(envelope))
+                    ledger.begin(envelope.offset, size_of(envelope))
                     begun.append(envelope)
         return begun
 
     def finish(self, *envelopes: Envelope) -> None:
-        """Settle records."""
-        for claim, run in groupby(envelopes, _claim):
+        """Settle records; of a pair both."""
+        for claim, run in groupby(apart(envelopes) if self.paired else envelopes, _claim):
             ledger = self._ledgers.get(claim)
             if ledger is not None:
                 ledger.finish(*map(_offset, run))
@@ -148,7 +181,7 @@ class Ledgers:
                 ledger.committed(mark)
 
 
-def _size(envelope: Envelope) -> int:
+def size_of(envelope: Envelope) -> int:
     """Bytes of a record as it was read."""
     size = len(envelope.value or b"") + len(envelope.key or b"")
     if envelope.headers:

@@ -13,6 +13,7 @@ from worker.flow.jobs import Post
 from worker.flow.lanes import MART, Lanes
 from worker.flow.outcome import Outcomes
 from worker.flow.verdict import Verdict
+from worker.model import apart
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -129,7 +130,9 @@ class Posting:
         They wait in a shut lane, or were taken long ago and are not stored yet.
         """
         shut = (lane for lane in self._lanes if lane.key != MART and not lane.breaker.closed)
-        return self._following.slow + Counter(row.envelope.claim for lane in shut for row in lane.waiting())
+        return self._following.slow + Counter(
+            each.claim for lane in shut for each in apart(row.envelope for row in lane.waiting())
+        )
 
     def why(self, claim: Claim, offset: int) -> str | None:
         """Why a record that is held here is not settled yet, in a few words; None if it is not held here."""

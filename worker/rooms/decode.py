@@ -19,6 +19,7 @@ from worker.rooms.framing import (
     inflated,
     read_framing,
 )
+from worker.rooms.sizes import size_refusal
 from worker.rooms.writer_schema import Reader, TrailingBytesError
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Decoder:
         """The event of one record, or why it has none; the name of its schema where that is to be asked for."""
         value = envelope.value
         if not value or len(value) > self.limit:
-            return self._size_refusal(value)
+            return size_refusal(value, self.limit)
         read = self.schemas.sound.get(value[:CONFLUENT_SIZE])
         topic, headers = envelope.claim.topic, envelope.headers
         if read is not None and topic not in self.schemas.bare_topics and not (headers and in_headers(headers)):
@@ -118,17 +119,6 @@ class Decoder:
             detail = f"the body has more than the {self.limit} bytes that limits.event_bytes allows, once inflated"
             return Refusal(Disposition.TOO_LARGE, "event-too-large", detail)
         return _read(reader, body, 0)
-
-    def _size_refusal(self, value: bytes | None) -> Refusal:
-        if value is None:
-            return Refusal(Disposition.DECODE, "tombstone", "the record has no value (a tombstone)")
-        if not value:
-            return Refusal(Disposition.DECODE, "empty-value", "the record's value has no bytes")
-        return Refusal(
-            Disposition.TOO_LARGE,
-            "event-too-large",
-            f"the value has {len(value)} bytes; limits.event_bytes allows {self.limit}",
-        )
 
 
 def _read(reader: Reader, value: bytes, start: int) -> Event | Refusal:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from worker.model import Disposition, Envelope, Event, Refusal, Rejection, Row, Target
+from worker.model import Disposition, Envelope, Event, Half, Refusal, Rejection, Row, Target
 from worker.rooms import validate
 from worker.rooms.encode import encode
 from worker.rooms.normalise import normalise
@@ -13,7 +13,7 @@ from worker.rooms.normalise import normalise
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from worker.rooms.decode import Asked, Decoder
+    from worker.rooms.decode import Asked
     from worker.rooms.directory import Directory
     from worker.rooms.identity import Identity
 
@@ -23,20 +23,28 @@ class Passed:
     """What became of a chunk: every record is in exactly one of these.
 
     `unknown` are those that the directory could not resolve: a newer directory might. `unread` are those whose writer
-    schema has to be asked for, each behind its schema's name.
+    schema has to be asked for, each behind its schema's name. `halves` are those of scorings that come as two records.
     """
 
     rows: list[Row] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
     unknown: list[Rejection] = field(default_factory=list)
     unread: list[tuple[Asked, Envelope]] = field(default_factory=list)
+    halves: list[tuple[Half, Envelope]] = field(default_factory=list)
+
+
+class Decodes(Protocol):
+    """The first room: one for all topics, or one for each format."""
+
+    def event(self, envelope: Envelope) -> Event | Half | Refusal | Asked:
+        """The event of one record, or why it has none; half of one, or the name of its schema if it is to be asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
     """All rooms; `record_limit` is the most bytes that one posted record may have."""
 
-    decoder: Decoder
+    decoder: Decodes
     identity: Identity
     record_limit: int
 
@@ -60,11 +68,13 @@ class Suite:
                 passed.rejected.append(Rejection(envelope, found))
             elif isinstance(found, Rejection):
                 passed.unknown.append(found)
+            elif isinstance(found, Half):
+                passed.halves.append((found, envelope))
             else:
                 passed.unread.append((found, envelope))
         return passed
 
-    def _walk(self, envelope: Envelope, directory: Directory) -> Row | Refusal | Rejection | Asked:
+    def _walk(self, envelope: Envelope, directory: Directory) -> Row | Refusal | Rejection | Half | Asked:
         """The row of a record, or why it has none.
 
         A rejection where a newer directory might know more, a schema's name where the registry has to be asked for it.

@@ -21,6 +21,7 @@ class Code(StrEnum):
     SHAPE = "shape"  # a part is missing, or is not the array or object that it has to be
     COLUMNS = "columns"  # an object lacks a column of the first, or has one more
     NO_FEATURES = "no-features"  # values without names, and the subscription names no features
+    BINARY_TENSOR = "binary-tensor"  # the binary tensor data extension, whose bytes stand behind the JSON
     SPSS = "spss"  # the native form of SPSS, which only its own engine can store
 
     # The table is readable, but breaks a rule of the normal form.

@@ -1,0 +1,142 @@
+"""Halves of scorings that wait for each other: a request and a response that come as two records of one partition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from worker.flow.offsets import size_of
+from worker.model import Disposition, Pair, Refusal, Rejection, Side
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from worker.model import Claim, Envelope, Half
+
+QUIET = 2.0
+"""Seconds for which a partition must have been read without a pause before its end, as last fetched, is its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiter:
+    """A half that waits since it was read; `size` in bytes."""
+
+    side: Side
+    envelope: Envelope
+    since: float
+    size: int
+
+
+@dataclass(slots=True)
+class _Of:
+    """What waits of one claim, by key, the oldest first; `latest` is the newest Kafka timestamp of it that was read."""
+
+    waiters: dict[str, _Waiter] = field(default_factory=dict)
+    size: int = 0
+    latest: int = -1
+    read_since: float | None = None
+
+
+class Joining:
+    """Joins halves within a claim. No half waits for ever, and none that could still come is given up for lost.
+
+    A half is unpaired once it has waited for `window` seconds, and its partition has been read far enough: to its end,
+    or to a record that is younger by the window. A data mart that is down for hours stops the reading, and so unpairs
+    nothing. Beyond so many records or bytes the oldest are unpaired at once, so that what waits is bounded.
+    """
+
+    def __init__(self, window: float) -> None:
+        self._window = window
+        self._of: dict[Claim, _Of] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def held(self) -> Iterator[Envelope]:
+        """The records that wait."""
+        return (waiter.envelope for of in self._of.values() for waiter in of.waiters.values())
+
+    def add(self, half: Half, envelope: Envelope, now: float) -> Pair | Rejection | None:
+        """Take a half: the scoring that it completes; its rejection if it is there already; None if it waits."""
+        of = self._of.setdefault(envelope.claim, _Of())
+        of.latest = max(of.latest, envelope.timestamp_ms)
+        other = of.waiters.get(half.key)
+        if other is None:
+            size = size_of(envelope)
+            of.waiters[half.key] = _Waiter(half.side, envelope, now, size)
+            of.size += size
+            self._count += 1
+            return None
+        if other.side is half.side:
+            detail = f"a {half.side} with this id waits for its {half.side.other} already; the first of them is kept"
+            return Rejection(envelope, Refusal(Disposition.VALIDATION, f"duplicate-{half.side}", detail))
+        self._remove(of, half.key)
+        halves = (envelope, other.envelope) if half.side is Side.REQUEST else (other.envelope, envelope)
+        return Pair.of(*halves)
+
+    def crowd_out(self, records: int, size: int) -> list[Rejection]:
+        """Give up the oldest of each claim that has more waiting than so many, or so many bytes; never the newest."""
+        return [each for of in self._of.values() for each in self._crowded_out(of, records, size)]
+
+    def _crowded_out(self, of: _Of, records: int, size: int) -> Iterator[Rejection]:
+        while len(of.waiters) > 1 and (len(of.waiters) > records or of.size > size):
+            yield self._given_up(of, next(iter(of.waiters)), "while more wait than limits allow")
+
+    def give_up_oldest(self) -> list[Rejection]:
+        """Give up the oldest of all: nothing else is open, and there is no room to read its other half."""
+        ofs = [of for of in self._of.values() if of.waiters]
+        if not ofs:
+            return []
+        of = min(ofs, key=lambda of: next(iter(of.waiters.values())).since)
+        return [self._given_up(of, next(iter(of.waiters)), "and limits.bytes has no room to read on")]
+
+    def look(self, lags: Mapping[Claim, int], unread: Collection[Claim] | None, now: float) -> list[Rejection]:
+        """Give up what has waited long enough; once a second is often enough.
+
+        `lags`: records of each claim between what was read and its end; `unread`: claims that are not read now, None:
+        none is. What is not read has no end that is known.
+        """
+        given_up: list[Rejection] = []
+        for claim, of in self._of.items():
+            if unread is None or claim in unread:
+                of.read_since = None
+                ended = False
+            else:
+                of.read_since = now if of.read_since is None else of.read_since
+                ended = lags.get(claim) == 0 and now - of.read_since >= QUIET
+            given_up += self._over(of, now, ended=ended)
+        return given_up
+
+    def _over(self, of: _Of, now: float, *, ended: bool) -> Iterator[Rejection]:
+        """The oldest are first, so the first that may still come ends the look."""
+        for key, waiter in list(of.waiters.items()):
+            read = waiter.envelope.timestamp_ms
+            passed = read >= 0 and of.latest - read >= self._window * 1000
+            if now - waiter.since < self._window:
+                return
+            if ended or passed:
+                yield self._given_up(of, key, f"within the {self._window:g} s of events.pairing_seconds")
+
+    def _given_up(self, of: _Of, key: str, why: str) -> Rejection:
+        waiter = self._remove(of, key)
+        detail = f"no {waiter.side.other} with the id of this {waiter.side} has come in its partition {why}"
+        return Rejection(waiter.envelope, Refusal(Disposition.VALIDATION, f"unpaired-{waiter.side}", detail))
+
+    def _remove(self, of: _Of, key: str) -> _Waiter:
+        waiter = of.waiters.pop(key)
+        of.size -= waiter.size
+        self._count -= 1
+        return waiter
+
+    def drop(self, claims: Collection[Claim]) -> None:
+        """Forget what waits for claims that are gone: the next owner reads it again."""
+        for claim in claims:
+            of = self._of.pop(claim, None)
+            self._count -= len(of.waiters) if of is not None else 0
+
+    def why(self, claim: Claim, offset: int) -> str | None:
+        """What a record that is held here waits for, in a few words; None if it is not held here."""
+        waiters = self._of[claim].waiters.values() if claim in self._of else ()
+        found = (waiter for waiter in waiters if waiter.envelope.offset == offset)
+        return next((f"waits for its {waiter.side.other}" for waiter in found), None)
