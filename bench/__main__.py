@@ -19,7 +19,7 @@ from bench import compare, document, stages
 from bench.endpoint import BenchError
 from bench.harness import say
 from bench.report import write
-from bench.scenarios import adaptive, backlog, latency, processes, subscriptions
+from bench.scenarios import adaptive, backlog, latency, processes, replay, subscriptions
 from bench.tables import text
 from tests.kafka.broker import BrokerError
 from tests.kafka.install import InstallError
@@ -37,6 +37,7 @@ SCENARIOS: Final[Mapping[str, Callable[[argparse.Namespace], Result]]] = {
     "backlog": backlog.run,
     "processes": processes.run,
     "adaptive": adaptive.run,
+    "replay": replay.run,
     "stages": stages.run,
 }
 
@@ -92,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     add("backlog", "A backlog drained: rebalances and memory.", events=5_000_000)
     add("processes", "One process beside two.", events=1_000_000, rounds=3)
     add("adaptive", "Posts in flight that follow the endpoint.", rounds=2, seconds=5)
+    add("replay", "The worker beside a replay.", events=1_000_000, rounds=3)
     add("stages", "Where the time goes, stage by stage.", events=50_000)
     scenarios.add_parser("all", help="All of these in full, kept, and the documents made of them.")
     made = scenarios.add_parser("document", help="Put kept results into docs/performance.md and docs/scaling.md.")

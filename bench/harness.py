@@ -69,6 +69,10 @@ class Ground:
             self._sinks[manner] = self._held.enter_context(Sink(self._binary, manner))
         return self._sinks[manner]
 
+    def one_more_sink(self, manner: Manner) -> Sink:
+        """A sink of this manner that `sink` gives to nobody."""
+        return self._held.enter_context(Sink(self._binary, manner))
+
     def ceiling(self) -> float:
         """Records a second that a sink takes where nothing has to be done but to post; without latency."""
         with Sink(self._binary) as sink:

@@ -50,13 +50,17 @@ def test_every_bound_of_the_flow_is_the_setting_of_its_name() -> None:
             delivery={"in_flight": 4, "attempts": 5, "retry_after_max_seconds": 66, "retry_wait_max_seconds": 7},
             limits={"records": 88, "bytes": 9999},
             flood_guard={"share": 0.25, "records": 40, "unknown_asset_records": 400},
-        )
+            events={"formats": {"clouds": "cloudevents", "plain": "json"}, "pairing_seconds": 9},
+        ),
+        {"clouds": "id-1", "plain": "id-2"},
     )
     found = {each.name: getattr(policy, each.name) for each in fields(policy)}
     wait, breaker, batch, flood = (found.pop(name) for name in ("wait", "breaker", "batch", "flood"))
     assert (flood.share, flood.records, flood.unknown_assets) == (0.25, 40, 400)
     assert (batch.records, batch.size, batch.linger) == (11, 2222, 0.333)
     assert found == {
+        "paired": {"clouds": "id-1"},
+        "pairing": 9,
         "records": 88,
         "size": 9999,
         "in_flight": 4,

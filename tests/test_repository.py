@@ -35,6 +35,7 @@ EVERYTHING: Final = frozenset(
         "preview",
         "rooms",
         "run",
+        "seams",
         "showing",
         "telemetry",
     }
@@ -71,6 +72,8 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "control": frozenset({"config", "mart"}),
     "console": frozenset({"config"}),
     "topics": frozenset({"config", "edges.cluster"}),
+    "seams": frozenset({"flow.jobs", "model", "rooms.directory", "rooms.suite"}),
+    "replay": EVERYTHING | {"console", "topics"},
     "preview": frozenset({"model", "rooms"}),
     "schema_commands": frozenset({"config", "edges.registry", "edges.schemas", "rooms"}),
     "producer": frozenset({"config", "edges.registry", "edges.schemas", "model", "rooms"}),
@@ -84,7 +87,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "demo": EVERYTHING | {"sandbox"},
     "processes": frozenset({"config", "telemetry"}),
     "__main__": frozenset({"cli"}),
-    "cli": EVERYTHING | {"sandbox", "demo", "control", "processes", "schema_commands", "from_files"},
+    "cli": EVERYTHING | {"sandbox", "demo", "control", "processes", "replay", "schema_commands", "from_files"},
 }
 
 PURE: Final = ("rooms", "flow")

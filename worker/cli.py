@@ -17,6 +17,7 @@ from worker import __version__
 from worker.config import ConfigError, Settings, load
 from worker.control.commands import app as mart_app
 from worker.from_files.command import produce
+from worker.replay.commands import replay, shadow
 from worker.schema_commands import app as schema_app
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.add_typer(mart_app)
 app.add_typer(schema_app)
 app.command()(produce)
+app.command()(replay)
 
 ConfigFile = Annotated[
     Path | None,
@@ -72,8 +74,17 @@ def run(
         int,
         typer.Option(min=1, envvar="PAYLOAD_WORKER_PROCESSES", help="Workers to run, each a process of its own."),
     ] = 1,
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do everything but post, dead-letter and commit; say what would be done.")
+    ] = False,
+    to_end: Annotated[bool, typer.Option("--to-end", help="With --dry-run: end where the topics end now.")] = False,
 ) -> None:
     """Read events from Kafka and post them, until SIGTERM."""
+    if dry_run:
+        shadow(config, to_end=to_end)
+    if to_end:
+        raise typer.BadParameter("--to-end is for --dry-run")
     from worker.run import stop_on_signals
     from worker.telemetry import configure_logging
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import tenacity
@@ -37,9 +38,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from worker.config import Mart, Settings
+    from worker.edges.cluster import Cluster
+    from worker.mart.token import TokenSource
     from worker.rooms.decode import SchemaBook
     from worker.rooms.formats import Format
     from worker.rooms.suite import Decodes
+    from worker.seams import LetterBox, Poster, Rooms, Source, Warden
 
 FIRST_WAIT = 0.25
 """Seconds that the first retry waits at most; the next up to twice as long, and so on."""
@@ -51,42 +55,83 @@ BREAKER_FAILURES = 5
 """Failures in a row, without one success, that are an outage."""
 
 
-def compose(settings: Settings, clock: Callable[[], float]) -> Worker:
-    """Build a worker.
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What a worker has within, whatever it stands between."""
+
+    settings: Settings
+    clock: Callable[[], float]
+    cluster: Cluster
+    flow: Flow
+    keeper: DirectoryKeeper
+    tokens: TokenSource
+
+    def courier(self) -> Courier:
+        """Posts to the data mart."""
+        settings = self.settings
+        compress = settings.delivery.compression == "gzip"
+        data_sets = _data_sets(settings, self.keeper)
+        return Courier(settings.mart, self.tokens, settings.delivery.in_flight, compress=compress, data_sets=data_sets)
+
+    def letters(self) -> DeadLetters:
+        """Writes to the dead-letter topic."""
+        return DeadLetters(self.settings.kafka, self.settings.dead_letter_topic)
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What a worker stands between; `rooms` may put something around the rooms."""
+
+    source: Callable[[Worker], Source]
+    courier: Poster
+    letters: LetterBox
+    stop: Warden
+    rooms: Callable[[Suite], Rooms] = lambda suite: suite
+
+
+def live(inside: Inside) -> Ends:
+    """A member of the group, and the data mart; raises `ClusterError`."""
+    kafka, clock = inside.settings.kafka, inside.clock
+    group_stop = GroupStop(inside.flow, StopNote(kafka, clock))
+    group_stop.read_now()
+    return Ends(
+        source=lambda worker: KafkaSource(kafka, worker, clock, inside.cluster.topic_ids, inside.flow.recall),
+        courier=inside.courier(),
+        letters=inside.letters(),
+        stop=group_stop,
+    )
+
+
+def compose(settings: Settings, clock: Callable[[], float], ends: Callable[[Inside], Ends] = live) -> Worker:
+    """Build a worker, between the given ends.
 
     Raises:
         ClientError, ClusterError, RegistryError, SchemaDirectoryError: Kafka, its settings or the schemas cannot be
             used; a schema registry need not be there.
     """
-    kafka, mart, delivery = settings.kafka, settings.mart, settings.delivery
+    kafka, mart = settings.kafka, settings.mart
     schemas = _schemas(settings, clock)
     cluster = describe(kafka, kafka.topics)
     cluster.require(kafka.topics)
     flow, tokens = Flow(flow_policy(settings, cluster.topic_ids)), token_source(mart)
     keeper = DirectoryKeeper(MartClient(mart, tokens), mart.refresh_seconds, clock, _snapshot(mart))
-    group_stop = GroupStop(flow, StopNote(kafka, clock))
-    group_stop.read_now()
+    found = ends(Inside(settings, clock, cluster, flow, keeper, tokens))
+    suite = Suite(
+        decoder(settings, schemas.book),
+        Identity(cluster.id, cluster.topic_ids),
+        settings.limits.record_bytes,
+    )
     return Worker(
-        make_source=lambda worker: KafkaSource(kafka, worker, clock, cluster.topic_ids, flow.recall),
-        suite=Suite(
-            decoder(settings, schemas.book),
-            Identity(cluster.id, cluster.topic_ids),
-            settings.limits.record_bytes,
-        ),
+        make_source=found.source,
+        suite=found.rooms(suite),
         flow=flow,
-        courier=Courier(
-            mart,
-            tokens,
-            delivery.in_flight,
-            compress=delivery.compression == "gzip",
-            data_sets=_data_sets(settings, keeper),
-        ),
-        letters=DeadLetters(kafka, settings.dead_letter_topic),
+        courier=found.courier,
+        letters=found.letters,
         keeper=keeper,
         schemas=schemas,
-        group_stop=group_stop,
+        group_stop=found.stop,
         token_fetches=lambda: tokens.fetches if isinstance(tokens, FetchedToken) else 0,
-        drain=delivery.drain_seconds,
+        drain=settings.delivery.drain_seconds,
         clock=clock,
     )
 

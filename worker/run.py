@@ -16,16 +16,12 @@ from worker.telemetry import Reading, Sampler
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from worker.edges.courier import Courier
-    from worker.edges.deadletter import DeadLetters
     from worker.edges.directory import DirectoryKeeper
     from worker.edges.schema_keeper import SchemaKeeper
-    from worker.edges.source import KafkaSource
     from worker.flow.flow import Flow
-    from worker.group_stop import GroupStop
     from worker.model import Claim, Envelope, Half, Rejection
     from worker.rooms.directory import Directory
-    from worker.rooms.suite import Suite
+    from worker.seams import LetterBox, Poster, Rooms, Source, Warden
 
 POLL = 0.02
 """Seconds that one turn waits for a record, or for an outcome where there is no room for more records."""
@@ -48,14 +44,14 @@ class Worker:
     def __init__(
         self,
         *,
-        make_source: Callable[[Worker], KafkaSource],
-        suite: Suite,
+        make_source: Callable[[Worker], Source],
+        suite: Rooms,
         flow: Flow,
-        courier: Courier,
-        letters: DeadLetters,
+        courier: Poster,
+        letters: LetterBox,
         keeper: DirectoryKeeper,
         schemas: SchemaKeeper,
-        group_stop: GroupStop,
+        group_stop: Warden,
         token_fetches: Callable[[], int],
         drain: float,
         clock: Callable[[], float] = time.monotonic,

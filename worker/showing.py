@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from worker.edges.directory import DirectoryKeeper
     from worker.edges.schema_keeper import SchemaKeeper
-    from worker.edges.source import KafkaSource
     from worker.flow.account import Tally
     from worker.flow.flow import Flow
     from worker.rooms.directory import Directory
+    from worker.seams import Source
 
 Counts = dict[str, "Mapping[tuple[str, ...], float]"]
 
@@ -25,7 +25,7 @@ class Parts:
     """What is looked at; `marks` is what was last handed to Kafka to be committed, by topic and partition."""
 
     flow: Flow
-    source: KafkaSource
+    source: Source
     keeper: DirectoryKeeper
     schemas: SchemaKeeper
     token_fetches: Callable[[], int]

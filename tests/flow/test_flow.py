@@ -9,6 +9,7 @@ import pytest
 
 from tests.flow.build import envelope, policy, rejection
 from tests.flow.mart import ACCEPT, CLAIM, CONFLICT, FAIL, HALT, LOST, REFRESH, REFUSE, Mart, failing, isolate, refusing
+from worker.flow.flood import FloodPolicy
 from worker.flow.flow import Flow
 from worker.flow.jobs import Letter, Lettered, Post, Posted
 from worker.flow.verdict import Answer, Verdict
@@ -175,6 +176,17 @@ def test_a_dead_letter_that_fails_is_held_and_tried_again() -> None:
     assert isinstance(again, Letter)
     flow.settle(Lettered(again, None), 1.0)
     assert flow.committable() == {CLAIM: 6}
+
+
+def test_what_is_passed_over_is_settled_without_a_post_or_a_letter() -> None:
+    flow, claim = Flow(policy(flood=FloodPolicy(0.5, 4, 4))), Claim("t", 0)
+    flow.assign([claim])
+    read = flow.begin([envelope(claim, number) for number in range(5)])
+    flow.pass_over(read[:4])
+    flow.admit([], [rejection(read[4])], 0.0)  # of the last four one, which is no flood
+    assert flow.committable() == {claim: 4}
+    assert flow.stopped is None
+    assert [job.rejection.envelope.offset for job in flow.due(0.0) if isinstance(job, Letter)] == [4]
 
 
 def test_a_late_result_for_a_revoked_claim_settles_nothing_of_the_next_claim() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from worker.edges.claims import SourceError
 from worker.edges.resets import REPORTED, gone_back
@@ -15,14 +15,20 @@ if TYPE_CHECKING:
 
     from worker.edges.claims import Claims
     from worker.edges.failures import Failures
-    from worker.edges.resets import Resets
     from worker.model import Claim
+
+
+class Stopped(Protocol):
+    """Who is told that librdkafka has stopped reading a partition: its next offset is not in the log."""
+
+    def note(self, topic: str, partition: int) -> None:
+        """It has stopped reading this."""
 
 
 class Envelopes:
     """Makes them, and moves each claim's next offset on."""
 
-    def __init__(self, claims: Claims, failures: Failures, resets: Resets) -> None:
+    def __init__(self, claims: Claims, failures: Failures, resets: Stopped) -> None:
         self._owned = claims.owned
         self._next = claims.next
         self._failures = failures

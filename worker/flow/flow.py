@@ -249,6 +249,11 @@ class Flow:
             self._posting.forget(rejection.envelope)
             self._letters.add(rejection)
 
+    def pass_over(self, envelopes: Collection[Envelope]) -> None:
+        """Settle records that were begun and that nobody wants posted now; to the flood guard they are good ones."""
+        self._guard.came(len(envelopes))
+        self._ledgers.finish(*envelopes)
+
     def park(self, rejections: Collection[Rejection], now: float) -> None:
         """Let records wait whose target the directory does not know yet, or no longer."""
         few = self._few if rejections else 0

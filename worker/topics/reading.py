@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from worker.edges.cluster import ClusterError, client, connection_settings
+from worker.edges.cluster import TIMEOUT, ClusterError, client, connection_settings
 from worker.topics.spans import Span, find
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class TopicReader:
         # a group's name has to be given, but none is joined: no right on a group is needed
         settings = {**connection_settings(kafka), "group.id": kafka.group_id, **_BOUNDED}
         self._consumer = client(Consumer, settings)
+        self._group = kafka.group_id
         self._clock = clock
 
     def __enter__(self) -> Self:
@@ -65,13 +66,24 @@ class TopicReader:
         return find(self._consumer, topics, bounds)
 
     def committed(self, spans: Sequence[Span]) -> dict[tuple[str, int], int]:
-        """The group's committed offset of each span's partition, where it has one; raises `ClusterError`."""
-        try:
-            asked = [TopicPartition(span.topic, span.partition) for span in spans]
-            found = self._consumer.committed(asked, timeout=10)
-        except KafkaException as error:
-            raise ClusterError(f"the group's offsets are not to be had ({error.args[0].str()})") from None
-        return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
+        """The group's committed offset of each span's partition, where it has one; raises `ClusterError`.
+
+        Asked again for a while: a coordinator may just be beginning.
+        """
+        asked = [TopicPartition(span.topic, span.partition) for span in spans]
+        deadline = self._clock() + TIMEOUT
+        while asked:
+            try:
+                found = self._consumer.committed(asked, timeout=TIMEOUT)
+                error = next((each.error for each in found if each.error is not None), None)
+            except KafkaException as failed:
+                found, error = [], failed.args[0]
+            if error is None:
+                return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
+            if error.code() not in _LATER or self._clock() > deadline:
+                raise ClusterError(f"the offsets of the group {self._group} are not to be had ({error.str()})")
+            time.sleep(_POLL)
+        return {}
 
     def read(self, spans: Sequence[Span]) -> Iterator[list[Message]]:
         """All records of the spans, in chunks, each partition in order; chunks may be empty, for the caller to look up.
@@ -135,3 +147,9 @@ _REFUSED = (
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
 )
+_LATER = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+)
+"""What a broker answers that will know better soon."""

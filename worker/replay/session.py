@@ -1,0 +1,183 @@
+"""A replay or a shadow run from its plan to its exit code: shown, asked for, done, and told."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import orjson
+import structlog
+import typer
+
+from worker.console import CONFIG, DATA, UNAVAILABLE, assure, fail, progress
+from worker.edges.claims import SourceError
+from worker.edges.cluster import ClientError, ClusterError
+from worker.edges.fetching import fetch_directory
+from worker.edges.registry import RegistryError
+from worker.edges.schemas import SchemaDirectoryError
+from worker.mart.client import MartClient, MartError, TokenError, token_source
+from worker.replay.bar import Bar
+from worker.replay.chosen import Choice
+from worker.replay.outcome import plan_lines
+from worker.replay.plan import Asked
+from worker.replay.planning import from_where_it_is, in_group, plan
+from worker.replay.working import Bounded, Manner
+from worker.telemetry import configure_logging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from worker.config import Settings
+    from worker.replay.outcome import Outcome
+    from worker.replay.plan import Plan
+    from worker.topics.spans import Bounds
+
+OK, UNSETTLED = 0, 75
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be replayed, and how; `again` is the command that goes on with it."""
+
+    settings: Settings
+    topics: tuple[str, ...]
+    bounds: Bounds
+    subscription: str | None
+    binding: str | None
+    rate: float
+    letters: bool
+    restart: bool
+    dry: bool
+    again: str
+
+    @property
+    def asked(self) -> Asked:
+        """What makes it this replay and no other."""
+        mart = self.settings.mart
+        place = mart.api, mart.url, mart.data_mart_id
+        return Asked(self.topics, self.bounds, place, self.subscription, self.binding, self.letters)
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A shadow run: until it is stopped, or to the end of the log as it is now."""
+
+    settings: Settings
+    endless: bool
+
+
+def replayed(order: Order, *, yes: bool, as_json: bool) -> int:
+    """Replay; the exit code. Ends the program where it cannot be begun."""
+    with _telling():
+        found = plan(order.settings.kafka, order.asked, restart=order.restart)
+        choice = _choice(order)
+    _show(order, found)
+    if not found.left:
+        _say("nothing to replay" + (": all of it is done, and --restart does it again" if found.resumes else ""))
+        return OK
+    if not order.dry:
+        assure(f"Post this to the data mart {order.settings.mart.data_mart_id}?", yes=yes)
+    group = None if order.dry else found.group
+    manner = Manner(found.left, group, order.restart, choice, order.rate, order.dry, order.letters)
+    return _end(_run(order.settings, manner, "replay"), order.again, as_json=as_json)
+
+
+def shadowed(shadow: Shadow) -> int:
+    """Do what the worker would do, but for posts, letters and commits; the exit code."""
+    with _telling():
+        spans = from_where_it_is(shadow.settings.kafka, endless=shadow.endless)
+    kafka = in_group(shadow.settings.kafka, f"{shadow.settings.kafka.group_id}.dry-run")
+    settings = shadow.settings.model_copy(update={"kafka": kafka})
+    _say("dry run: nothing is posted, dead-lettered or committed")
+    ran = _run(settings, Manner([span for span in spans if span.count], dry=True), "dry run")
+    stopped = OK if shadow.endless else UNSETTLED
+    return _end(ran, "payload-worker run --dry-run", refused=OK, stopped=stopped)
+
+
+def _choice(order: Order) -> Choice:
+    """Which events are wanted; ends with 65 where the data mart has no such thing, raises where it cannot be asked."""
+    mart = order.settings.mart
+    client = MartClient(mart, token_source(mart))
+    choice = Choice(order.subscription, order.binding)
+    try:
+        missing = choice.missing(fetch_directory(client, 0))
+    finally:
+        client.close()
+    if missing is not None:
+        fail(DATA, f"{missing} in the data mart {mart.data_mart_id}; nothing was replayed")
+    return choice
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """What cannot be had ends the program with a line and a code."""
+    try:
+        yield
+    except (SchemaDirectoryError, RegistryError, ClientError) as error:
+        fail(CONFIG, error)
+    except (ClusterError, MartError, TokenError, SourceError) as error:
+        fail(UNAVAILABLE, error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """A run that is over: `settled` if all that it read is; `failed`: why it could not go on."""
+
+    outcome: Outcome
+    signals: list[int]
+    settled: bool
+    failed: str | None = None
+
+
+def _run(settings: Settings, manner: Manner, name: str) -> _Ran:
+    """Run it under a progress bar, and tell what came of it in the log."""
+    settled, failed = False, None
+    with _telling(), progress() as bars:
+        configure_logging(settings.log)  # here, for the bar to make way for its lines
+        bounded = Bounded(settings, manner, time.monotonic)
+        bounded.show(Bar(bars, name, manner.spans, lambda: bounded.outcome))
+        log.info("replay.began", spans=[str(span) for span in manner.spans], group=manner.group, dry_run=manner.dry)
+        try:
+            settled = bounded.run()
+        except SourceError as error:
+            failed = str(error)
+    outcome = bounded.outcome
+    log.info("replay.ended", ended=outcome.ended, **outcome.fields())
+    return _Ran(outcome, bounded.signals, settled, failed)
+
+
+def _end(ran: _Ran, again: str, *, as_json: bool = False, refused: int = DATA, stopped: int = UNSETTLED) -> int:
+    """Tell what came of it, and the exit code: `refused` where events were, `stopped` where it was told to stop."""
+    outcome = ran.outcome
+    typer.echo(orjson.dumps(outcome.as_json()).decode() if as_json else "\n".join(outcome.lines()))
+    if ran.failed is not None:
+        fail(UNAVAILABLE, ran.failed)
+    if len(ran.signals) > 1 and not ran.settled:
+        return 128 + ran.signals[-1]
+    if outcome.flood is not None:
+        stop = outcome.flood
+        many = f"{stop.refused} of the last {stop.of} events were refused for {stop.code}"
+        fail(DATA, f"ended by the flood guard: {many}. Nothing is lost; once that is settled: {again}")
+    if not (outcome.ended and ran.settled):
+        if stopped == UNSETTLED:
+            _say(f"stopped before its end; to go on: {again}")
+        return stopped
+    return refused if outcome.refused and not outcome.lettered else OK
+
+
+def _show(order: Order, found: Plan) -> None:
+    chosen = [f"subscription {order.subscription}"] if order.subscription else []
+    chosen += [f"binding {order.binding}"] if order.binding else []
+    what = f", only {' of '.join(chosen)}" if chosen else ""
+    mart = order.settings.mart
+    _say(f"replay of {', '.join(order.topics)} to the data mart {mart.data_mart_id} at {mart.url}{what}")
+    _say(f"  {'dry run: nothing is posted' if order.dry else f'its place is kept in the group {found.group}'}")
+    for line in plan_lines(found):
+        _say(line)
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
