@@ -12,7 +12,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-ver
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test lint format bench bench-full chaos mutants examples kafka lock clean
+.PHONY: help demo test lint format bench bench-full chaos fuzz fuzz-full mutants examples kafka lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -47,6 +47,12 @@ bench-full: $(VENV)/.dev ## measure it beside all peers, before endpoints of 0 a
 chaos: $(VENV)/.dev ## play the reliability scenarios (ARGS=--full: at the promised sizes)
 	@$(BIN)/python -m tests.kafka --fetch
 	@$(BIN)/python -m chaos $(ARGS)
+
+fuzz: $(VENV)/.dev ## send mutated records through all rooms, beside a plain decoder (ARGS="--seed 5 --only 17": one again)
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+fuzz-full: $(VENV)/.dev ## ten million of them: half an hour
+	@$(BIN)/python -m tests.fuzz --messages 10000000 $(ARGS)
 
 mutants: $(VENV)/.dev ## put deliberate defects into copies of the tree; each must be caught by a test
 	@$(BIN)/python -m mutants $(ARGS)

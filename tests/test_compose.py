@@ -50,6 +50,7 @@ def test_every_bound_of_the_flow_is_the_setting_of_its_name() -> None:
             delivery={"in_flight": 4, "attempts": 5, "retry_after_max_seconds": 66, "retry_wait_max_seconds": 7},
             limits={"records": 88, "bytes": 9999},
             flood_guard={"share": 0.25, "records": 40, "unknown_asset_records": 400},
+            kafka={"topics": ["clouds", "plain"]},
             events={"formats": {"clouds": "cloudevents", "plain": "json"}, "pairing_seconds": 9},
         ),
         {"clouds": "id-1", "plain": "id-2"},

@@ -1,10 +1,14 @@
-"""S11: the directory of subscriptions cannot be had, at the start and in mid-run; and a storm of unknown assets."""
+"""S11: the directory of subscriptions cannot be had, at the start and in mid-run; and a storm of unknown assets.
+
+In full the same of the schema registry, and worse (`chaos.schemas`).
+"""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
+from chaos import schemas
 from chaos.events import scoring
 from chaos.latency import Arrivals, percentile, written
 from chaos.load import Load
@@ -33,6 +37,8 @@ def play(place: Place) -> Iterator[Outcome]:
         yield _outage(ring, place)
     with place.ring() as ring:
         yield _storm(ring, place)
+    if place.full:
+        yield from schemas.play(place)
 
 
 def _outage(ring: Ring, place: Place) -> Outcome:
@@ -101,5 +107,5 @@ def _calm(ring: Ring, arrivals: Arrivals, partitions: tuple[int, ...]) -> None:
 
 
 SCENARIOS = (
-    Scenario("S11", "directory down: the start waits, later stale is served; a storm of unknown assets", play),
+    Scenario("S11", "directory or registry down: the start waits, later stale is served; unknown assets", play),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mutants.defects import flow, judging, loop, pairs, reading, v2
+from mutants.defects import flow, judging, loop, pairs, reading, schemas, v2
 
 if TYPE_CHECKING:
     from mutants.mutant import Mutant
@@ -16,4 +16,5 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *pairs.MUTANTS,
     *loop.MUTANTS,
     *v2.MUTANTS,
+    *schemas.MUTANTS,
 )

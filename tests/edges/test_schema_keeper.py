@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from tests.edges.peer import Peer, answer, peer
-from tests.rooms.schemas import AHEAD, BEHIND, ENDLESS, RECURSIVE, changed
+from tests.rooms.schemas import AHEAD, BEHIND, BOMB, ENDLESS, RECURSIVE, changed
 from worker.config import Registry
 from worker.edges.registry import RegistryClient
 from worker.edges.schema_keeper import AT_ONCE, SchemaKeeper
@@ -224,6 +224,7 @@ def test_one_schema_that_always_fails_does_not_hold_up_the_others(registry: Play
     [
         (RECURSIVE, {}, "recursive"),
         (ENDLESS, {}, "items of no bytes"),
+        (BOMB, {}, "written out"),
         ({"type": "record", "name": "Other", "fields": []}, {}, "cannot be read as events"),
         ({"type": "nothing"}, {}, "not an Avro schema"),
         ({"type": "object"}, {"schemaType": "JSON"}, "not an Avro schema (JSON)"),

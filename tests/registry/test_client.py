@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -173,6 +174,63 @@ def test_a_guid_is_asked_for_by_its_own_path(connect: Clients) -> None:
 def test_a_registry_that_does_not_answer_is_given_up_after_the_timeout(connect: Clients) -> None:
     with peer(_silent) as other, pytest.raises(RegistryError, match="ReadTimeout"):
         connect(f"http://127.0.0.1:{other.port}", timeout_seconds=0.3).schema(SchemaId(1))
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+DRIPS = 40
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        HEAD,
+        HEAD + b"Content-Length: 100000\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n186a0\r\n",
+        HEAD + b"Connection: close\r\n\r\n",
+    ],
+    ids=["no head", "in the head", "of known length", "in a chunk", "until it closes"],
+)
+def test_a_registry_that_drips_is_given_up_after_the_timeout_in_all(begun: bytes, connect: Clients) -> None:
+    """Each byte comes well within the timeout, and they would go on for `DRIPS` seconds."""
+    with peer(lambda connection: _drip(connection, begun)) as other:
+        client = connect(f"http://127.0.0.1:{other.port}", timeout_seconds=0.5)
+        began = time.monotonic()
+        with pytest.raises(RegistryError, match="ReadTimeout"):
+            client.schema(SchemaId(1))
+        assert time.monotonic() - began < DRIPS / 2
+
+
+def test_after_one_that_dripped_the_next_address_is_asked_and_the_client_goes_on(connect: Clients) -> None:
+    known = answer(200, json.dumps({"schema": json.dumps(POINT)}).encode(), "Connection: close")
+    with (
+        peer(lambda connection: _drip(connection, HEAD)) as dripping,
+        peer(lambda connection: connection.sendall(known)) as other,
+    ):
+        urls = [f"http://127.0.0.1:{each.port}" for each in (dripping, other)]
+        client = connect(*urls, timeout_seconds=0.5)
+        began = time.monotonic()
+        assert client.schema(SchemaId(1)) == POINT
+        assert time.monotonic() - began < DRIPS / 2
+        assert client.schema(SchemaId(2)) == POINT
+        assert len(dripping.requests) == 1
+
+
+def test_an_answer_without_end_is_not_read_to_its_end(connect: Clients) -> None:
+    def pour(connection: socket.socket) -> None:
+        connection.sendall(HEAD + b"Connection: close\r\n\r\n")
+        while True:
+            connection.sendall(bytes(1 << 20))
+
+    with peer(pour) as other, pytest.raises(RegistryError, match="DecodingError"):
+        connect(f"http://127.0.0.1:{other.port}", timeout_seconds=60).schema(SchemaId(1))
+
+
+def _drip(connection: socket.socket, begun: bytes) -> None:
+    connection.sendall(begun)
+    for _ in range(10 * DRIPS):
+        connection.sendall(b"x")
+        time.sleep(0.1)
 
 
 def _unavailable(connection: socket.socket) -> None:

@@ -65,6 +65,18 @@ ENDLESS: Final = grown({"name": "nothing", "type": {"type": "array", "items": "n
 """Another: five bytes could make millions of items."""
 
 
+def doubling(depth: int, core: dict[str, Any]) -> dict[str, Any]:
+    """Each record has the one before twice."""
+    for at in range(depth):
+        fields = [{"name": "a", "type": core}, {"name": "b", "type": core["name"]}]
+        core = {"type": "record", "name": f"D{at}", "fields": fields}
+    return core
+
+
+BOMB: Final = grown({"name": "bomb", "type": doubling(40, {"type": "record", "name": "Z", "fields": []})})
+"""And one more: no byte at all, and more values than any machine holds."""
+
+
 def written(schema: Any, record: dict[str, Any]) -> bytes:
     """The Avro body of a record that has at least the fields of a schema."""
     parsed = fastavro.parse_schema(copy.deepcopy(schema))

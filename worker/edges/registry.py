@@ -15,6 +15,7 @@ import httpx
 from httpx import codes
 
 from worker import __version__
+from worker.edges.deadline import Deadline
 from worker.rooms.framing import SchemaGuid, SchemaId
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ REFUSED: Final = (codes.UNAUTHORIZED, codes.FORBIDDEN)
 
 REFERENCES: Final = 32
 """Schemas that one schema may refer to, all in all: a registry whose references go round must not be followed."""
+
+LARGEST: Final = 8 * 1024 * 1024
+"""Bytes of an answer that are read: more than any schema has."""
 
 
 class RegistryError(Exception):
@@ -47,11 +51,15 @@ class NotAvroError(RegistryError):
 
 
 class RegistryClient:
-    """Requests to one registry. Safe to share between threads."""
+    """Requests to one registry. Safe to share between threads.
+
+    An answer that has not come whole after the timeout is none, however steadily it comes.
+    """
 
     def __init__(self, settings: Registry) -> None:
         """Raises `RegistryError` where the certificates of `settings.ca` cannot be used."""
         self._urls = list(settings.urls)
+        self._deadline = Deadline(settings.timeout_seconds)
         self._client = httpx.Client(
             timeout=settings.timeout_seconds,
             headers={"User-Agent": f"payload-worker/{__version__}", "Accept": f"{CONTENT_TYPE}, application/json"},
@@ -126,7 +134,7 @@ class RegistryClient:
         failures = []
         for url in tuple(self._urls):
             try:
-                answer = self._client.request(method, url.rstrip("/") + step, json=body, headers=_typed(body))
+                answer = self._exchange(method, url.rstrip("/") + step, body)
             except httpx.HTTPError as error:
                 failures.append(f"{url}: no answer ({type(error).__name__})")
                 continue
@@ -135,6 +143,19 @@ class RegistryClient:
                 return answer
             failures.append(f"{url}: answered {answer.status_code}")
         raise RegistryError(f"schemas.registry: {method} {step}: {'; '.join(failures)}")
+
+    def _exchange(self, method: str, url: str, body: object) -> httpx.Response:
+        """The whole answer of one address, within the time for it."""
+        watched, content = {"trace": self._deadline.trace}, b""
+        with (
+            self._deadline.bounded(),
+            self._client.stream(method, url, json=body, headers=_typed(body), extensions=watched) as answer,
+        ):
+            for part in answer.iter_bytes():
+                content += part
+                if len(content) > LARGEST:
+                    raise httpx.DecodingError(f"an answer of more than {LARGEST} bytes")
+        return httpx.Response(answer.status_code, content=content, request=answer.request)
 
     def _whole(self, found: Any, step: str) -> Any:
         """The schema of an answer, with each schema that it refers to in the place of its first mention."""

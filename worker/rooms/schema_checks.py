@@ -8,6 +8,8 @@ from typing import Any
 
 import fastavro
 
+from worker.rooms.schema_bombs import bomb
+
 _SIZES = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1}
 """The fewest bytes that a value of a primitive type takes (Avro specification, binary encoding)."""
 
@@ -71,15 +73,18 @@ def _branches(schema: Any) -> list[Any]:
 
 
 def check(parsed: Any) -> None:
-    """Refuse what kills a decoder: recursion (deep stacks), and arrays of items of no bytes (endless lists).
+    """Refuse what kills a decoder: recursion (deep stacks), arrays of items of no bytes (endless lists), and bombs.
 
     Args:
         parsed: a schema as fastavro has parsed it: names are full.
 
     Raises:
-        DangerousError: the schema has either.
+        DangerousError: the schema has any of them.
     """
     _Sizes().least(parsed)
+    found = bomb(parsed)
+    if found is not None:
+        raise DangerousError(found)
 
 
 class _Sizes:

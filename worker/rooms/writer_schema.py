@@ -31,7 +31,8 @@ class Reader:
 
     `fingerprint` is the CRC-64-AVRO fingerprint of the writer schema's canonical form. `generated` makes an event of
     the whole of some bytes from a position, and `sound` one whose tables are sound, or raises; None where there is only
-    the general way.
+    the general way. Beside the general way alone, `strict` raises for what Avro does not allow and fastavro takes all
+    the same: a negative index of a branch, a boolean beyond 1, a long of more than 64 bits.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Reader:
     _unit: int = 1
     generated: Callable[[bytes, int], Event] | None = None
     sound: Callable[[bytes, int], Event] | None = None
+    strict: Callable[[bytes, int], object] | None = None
 
     def reads_as(self, other: Reader) -> bool:
         """Whether both make the same of the same bytes; a fingerprint alone leaves out the unit of `scored_at`."""
@@ -60,6 +62,8 @@ class Reader:
         Raises:
             Exception: of many kinds, for bytes that this schema did not write; ValueError for bytes left over.
         """
+        if self.strict is not None:
+            self.strict(value, start)
         stream = io.BytesIO(value)
         stream.seek(start)
         record = fastavro.schemaless_reader(stream, self._writer, self._reader)
@@ -90,13 +94,14 @@ def compile_reader(name: str, writer: Any, reader: Any) -> Reader:
     except Exception as error:  # a schema is any JSON, and fastavro raises whatever it runs into
         raise UnsafeSchemaError(f"{name}: not an Avro schema ({type(error).__name__}: {error})") from error
     mark = int(fingerprint(canonical, "CRC-64-AVRO"), 16)
+    generated = _generated(parsed, named, same=same and unit == 1)
     return Reader(
         name,
         int.from_bytes(mark.to_bytes(8, "big"), "little"),
         parsed,
         None if same else shape,
         unit,
-        *_generated(parsed, named, same=same and unit == 1),
+        *(generated or (None, None, _strict(parsed, named))),
     )
 
 
@@ -108,3 +113,11 @@ def _generated(parsed: Any, named: Mapping[str, Any], *, same: bool) -> tuple[Co
         return generate(parsed, named, SHAPE), generate(parsed, named, SOUND)
     except (UnsupportedError, RecursionError):
         return ()
+
+
+def _strict(parsed: Any, named: Mapping[str, Any]) -> Compiled | None:
+    """A reader of what the writer has written, as it is; None where none can be generated."""
+    try:
+        return generate(parsed, named)
+    except (UnsupportedError, RecursionError):
+        return None
