@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.compose import BREAKER_FAILURES, compose, flow_policy, full_jitter
+from worker.compose import BREAKER_FAILURES, compose, decoder, flow_policy, full_jitter
 from worker.config import Settings, load
 from worker.edges.cluster import ClusterError
-from worker.edges.schemas import SchemaDirectoryError
+from worker.edges.schemas import SchemaDirectoryError, load_schemas
+from worker.rooms.cloud_events import CloudEvents, Naming
+from worker.rooms.decode import Decoder
+from worker.rooms.formats import Formats
+from worker.rooms.json_events import JsonEvents
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,24 +54,22 @@ def test_every_bound_of_the_flow_is_the_setting_of_its_name() -> None:
             delivery={"in_flight": 4, "attempts": 5, "retry_after_max_seconds": 66, "retry_wait_max_seconds": 7},
             limits={"records": 88, "bytes": 9999},
             flood_guard={"share": 0.25, "records": 40, "unknown_asset_records": 400},
-            kafka={"topics": ["clouds", "plain"]},
-            events={"formats": {"clouds": "cloudevents", "plain": "json"}, "pairing_seconds": 9},
-        ),
-        {"clouds": "id-1", "plain": "id-2"},
+            events={"pairing_seconds": 9, "formats": {"payload-events": "cloudevents"}},
+        )
     )
     found = {each.name: getattr(policy, each.name) for each in fields(policy)}
     wait, breaker, batch, flood = (found.pop(name) for name in ("wait", "breaker", "batch", "flood"))
     assert (flood.share, flood.records, flood.unknown_assets) == (0.25, 40, 400)
     assert (batch.records, batch.size, batch.linger) == (11, 2222, 0.333)
     assert found == {
-        "paired": {"clouds": "id-1"},
-        "pairing": 9,
         "records": 88,
         "size": 9999,
         "in_flight": 4,
         "attempts": 5,
         "retry_after": 66,
         "by_subscription": True,
+        "pairing": 9,
+        "paired": {"payload-events": "payload-events"},
     }
     assert breaker.failures == BREAKER_FAILURES
     assert max(wait(1000) for _ in range(200)) <= 7
@@ -96,3 +98,19 @@ def test_a_topic_that_is_missing_is_named_before_anything_is_read(broker: Broker
     topics = [make_topic(), "no-such-topic"]
     with pytest.raises(ClusterError, match="no such topic: no-such-topic; create it"):
         compose(settings(kafka={"bootstrap_servers": broker.bootstrap, "topics": topics}), lambda: 0.0)
+
+
+def test_a_topic_has_the_decoder_of_its_format_and_where_all_are_avro_there_is_no_choice_to_make() -> None:
+    book = load_schemas(None, {})
+    assert isinstance(decoder(settings(), book), Decoder)
+    topics = ["a", "b", "c", "d"]
+    formats = {"a": "json", "b": "cloudevents", "c": "avro"}
+    made = settings(kafka={"topics": topics}, events={"formats": formats, "asset_attribute": "modelid"})
+    found = decoder(made, book)
+    assert isinstance(found, Formats)
+    assert found.others == {
+        "a": JsonEvents(made.limits.event_bytes),
+        "b": CloudEvents(made.limits.event_bytes, Naming("modelid")),
+    }
+    assert flow_policy(made, {"a": "1", "b": "2"}).paired == {"b": "2"}
+    assert flow_policy(made).pairing == made.events.pairing_seconds

@@ -307,6 +307,14 @@ def test_a_dead_letter_topic_that_is_read_by_its_default_name_is_refused() -> No
     assert "dlq.a is read as well" in faults(TOKEN + '[kafka]\ntopics = ["a", "dlq.a"]\n')[0]
 
 
+def test_a_format_is_one_of_those_that_are_known_and_of_a_topic_that_is_read() -> None:
+    (fault,) = faults(TOKEN + '[events.formats]\nother = "json"\n')
+    assert "events.formats: other is not one of kafka.topics: payload-events" in fault
+    (fault,) = faults(TOKEN + '[events.formats]\npayload-events = "xml"\n')
+    assert fault.startswith("events.formats.payload-events")
+    assert faults(TOKEN + "[events]\npairing_seconds = 0\n")
+
+
 def test_a_dead_letter_topic_is_named_after_its_topic_unless_it_is_set() -> None:
     settings = load(None, {"mart": {"token": "t"}})
     assert settings.dead_letter_topic("x") == "dlq.x"

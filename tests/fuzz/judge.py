@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tests.fuzz.corpus import BOOK, DIRECTORY, LIMIT, MARKS, SUBJECTS, SUITE, Subject
 from tests.fuzz.plain import NotAvroError
-from worker.model import Body, Claim, Envelope, Event, Refusal, Row
+from worker.model import Body, Claim, Envelope, Event, Half, Refusal, Row
 from worker.rooms.framing import VALUE_SCHEMA
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ def _outcome(passed: Passed) -> str:
     return f"{refused.refusal.disposition} {refused.refusal.code}"
 
 
-def _wrongly_refused(found: Refusal | Asked) -> str | None:
+def _wrongly_refused(found: Half | Refusal | Asked) -> str | None:
+    if isinstance(found, Half):
+        return "half of a scoring, where there are none"
     if isinstance(found, Refusal):
         return found.detail if "MemoryError" in found.detail or found.code == "internal-error" else None
     return "waits for a schema that is known" if found in BOOK.readers else None

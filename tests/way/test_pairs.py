@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.way.clouds import Event, scorings, stream
-from tests.way.registry import added_headers
+from tests.way.registry import added_headers, codes
 from tests.way.stage import Stage, until
 
 if TYPE_CHECKING:
@@ -109,6 +109,23 @@ def test_workers_that_come_and_go_join_every_pair_and_leave_none_alone(stage: St
             assert code == 0, log
     assert set(stage.sandbox.received(subscription)) == {scoring.id for scoring in made}
     assert stage.dead_letters(0) == []
+
+
+def test_a_topic_of_json_events_is_read_as_such_and_its_faults_are_explained(stage: Stage) -> None:
+    stage.settings["EVENTS__FORMATS"] = json.dumps({stage.topic: "json"})
+    table = {"fields": ["age", "income"], "values": [[2**53 + 1, None]]}
+    answer = {"content_type": "application/json", "data": '{"fields":["prediction"],"values":[["yes"]]}'}
+    events = [{"asset": "action", "scoring_id": f"j-{at}", "request": table, "response": answer} for at in range(50)]
+    bad = [{**events[0], "scored_at": "noon"}, {**events[0], "surplus": 1}]
+    stage.produce(json.dumps(event).encode() for event in [*events, *bad])
+    with stage.worker() as worker:
+        until(lambda: stage.committed() == len(events) + len(bad), "the last commit")
+        code, log = worker.stop()
+    assert code == 0, log
+    records = stage.sandbox.records(stage.seeded["custom"].subscription_id)
+    assert {record["scoring_id"] for record in records} == {event["scoring_id"] for event in events}
+    assert all(record["request"] == table for record in records)
+    assert codes(stage.dead_letters(2)) == {("decode", "not-an-event"): 2}
 
 
 def _sixths(events: list[Event]) -> list[list[Event]]:

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 class Commits:
     """Sends commits, and keeps account of those without an answer and of those that failed.
 
-    `note` has the text that is committed with a position.
+    `note` has the text that is committed with a position; None: there are none.
     """
 
-    def __init__(self, claims: Claims, failures: Failures, note: Callable[[Claim, int], str]) -> None:
+    def __init__(self, claims: Claims, failures: Failures, note: Callable[[Claim, int], str] | None = None) -> None:
         self._claims = claims
         self._failures = failures
-        self._note_of = note
+        self._note_of = note or (lambda _claim, _mark: "")
         self._failed: list[Claim] = []
         self.waiting = 0
         """Commits that the broker has not answered."""
