@@ -12,7 +12,7 @@ from tests.edges.peer import answer, peer
 from tests.kafka.broker import EmbeddedKafka
 from worker.checks import LIMITS, Finding, check
 from worker.config import DeadLetter, Kafka, Mart, Registry, Schemas, Settings
-from worker.edges.deadletter import added_bytes
+from worker.edges.letter_headers import added_bytes
 from worker.edges.stop_note import StopNote
 from worker.flow.flood import Stop
 from worker.sandbox.seed import DATA_MART_ID, connect, planned, seed, token

@@ -103,7 +103,7 @@ def place(broker: Broker, make_topic: TopicFactory, sandbox: RunningSandbox) -> 
 def test_help_names_every_command() -> None:
     done = command("--help")
     assert done.code == OK
-    for name in ("run", "replay", "check", "preview", "sandbox", "version"):
+    for name in ("run", "replay", "check", "preview", "sandbox", "dlq", "version"):
         assert f" {name} " in done.out
     assert "OpenScale" in done.out
 

@@ -66,6 +66,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
             "rooms.directory",
             "rooms.framing",
             "rooms.identity",
+            "rooms.places",
             "rooms.writer_schema",
         }
     ),
@@ -74,6 +75,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "topics": frozenset({"config", "edges.cluster"}),
     "seams": frozenset({"flow.jobs", "model", "rooms.directory", "rooms.suite"}),
     "replay": EVERYTHING | {"console", "topics"},
+    "dlq": frozenset({"config", "console", "edges", "mart", "model", "rooms", "telemetry", "topics"}),
     "preview": frozenset({"model", "rooms"}),
     "schema_commands": frozenset({"config", "edges.registry", "edges.schemas", "rooms"}),
     "producer": frozenset({"config", "edges.registry", "edges.schemas", "model", "rooms"}),
@@ -87,7 +89,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "demo": EVERYTHING | {"sandbox"},
     "processes": frozenset({"config", "telemetry"}),
     "__main__": frozenset({"cli"}),
-    "cli": EVERYTHING | {"sandbox", "demo", "control", "processes", "replay", "schema_commands", "from_files"},
+    "cli": EVERYTHING | {"sandbox", "demo", "control", "processes", "replay", "schema_commands", "from_files", "dlq"},
 }
 
 PURE: Final = ("rooms", "flow")

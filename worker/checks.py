@@ -12,8 +12,9 @@ import httpx
 from confluent_kafka import Consumer, Producer
 
 from worker.edges.cluster import ClientError, Cluster, ClusterError, client, describe, limits
-from worker.edges.deadletter import added_bytes, producer_settings
+from worker.edges.deadletter import producer_settings
 from worker.edges.directory import fetch_directory
+from worker.edges.letter_headers import added_bytes
 from worker.edges.registry import REFUSED, RegistryClient, RegistryError
 from worker.edges.schemas import SchemaDirectoryError, load_schemas
 from worker.edges.stop_note import StopNote

@@ -16,6 +16,7 @@ import typer
 from worker import __version__
 from worker.config import ConfigError, Settings, load
 from worker.control.commands import app as mart_app
+from worker.dlq.commands import app as dlq_app
 from worker.from_files.command import produce
 from worker.replay.commands import replay, shadow
 from worker.schema_commands import app as schema_app
@@ -43,6 +44,7 @@ app.add_typer(mart_app)
 app.add_typer(schema_app)
 app.command()(produce)
 app.command()(replay)
+app.add_typer(dlq_app)
 
 ConfigFile = Annotated[
     Path | None,

@@ -75,7 +75,9 @@ class Inside:
 
     def letters(self) -> DeadLetters:
         """Writes to the dead-letter topic."""
-        return DeadLetters(self.settings.kafka, self.settings.dead_letter_topic)
+        return DeadLetters(
+            self.settings.kafka, self.settings.dead_letter_topic, convention=self.settings.dead_letter.headers
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,9 +63,10 @@ class Kafka(_Section):
 
 
 class DeadLetter(_Section):
-    """Where refused records go; by default `dlq.<topic>` for each topic (KIP-1191)."""
+    """Where refused records go; by default `dlq.<topic>` for each topic (KIP-1191). `headers`: in whose names."""
 
     topic: str | None = None
+    headers: Literal["kafka", "connect", "spring"] = "kafka"
 
 
 _ONE_WAY_IN = "set exactly one of api_key, token, or username with password"

@@ -57,8 +57,8 @@ MUTANTS: Final = (
         "a-letter-counts-when-it-is-produced",
         "a refused record is settled before the dead-letter topic has it, or though it never gets it",
         LETTERS,
-        "        self._produce(letter, _BATCHED)\n",
-        "        self._produce(letter, _BATCHED)\n        self._outcomes.append(Lettered(letter, None))\n",
+        "        self._produce(letter, BATCHED)\n",
+        "        self._produce(letter, BATCHED)\n        self._outcomes.append(Lettered(letter, None))\n",
         (
             f"{LETTER_TESTS}::test_letters_without_a_broker_do_not_hold_up_the_loop",
             f"{LETTER_TESTS}::test_a_topic_that_is_not_there_fails_each_letter_is_asked_for_once_a_second_and_then_takes_them",
@@ -68,9 +68,9 @@ MUTANTS: Final = (
         "a-letter-that-is-too-large-is-dropped",
         "a record that does not fit into the dead-letter topic with its reasons is nowhere",
         LETTERS,
-        "        elif error.code() in _TOO_LARGE and level < _BARE:\n"
+        "        elif error.code() in TOO_LARGE and level < BARE:\n"
         "            self._smaller.append((letter, level + 1))\n",
-        "        elif error.code() in _TOO_LARGE:\n            self._outcomes.append(Lettered(letter, None))\n",
+        "        elif error.code() in TOO_LARGE:\n            self._outcomes.append(Lettered(letter, None))\n",
         (f"{LETTER_TESTS}::test_a_record_that_its_headers_make_too_large_loses_headers_and_never_itself",),
     ),
     Mutant(

@@ -13,7 +13,8 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from worker import __version__
 from worker.config import Kafka
-from worker.edges.deadletter import LOOKUP_INTERVAL, DeadLetters, added_bytes
+from worker.edges.deadletter import LOOKUP_INTERVAL, DeadLetters
+from worker.edges.letter_headers import added_bytes
 from worker.flow.jobs import Letter, Lettered
 from worker.model import Claim, Disposition, Envelope, Refusal, Rejection
 
@@ -113,6 +114,7 @@ def test_a_letter_is_the_record_as_it_came_with_all_that_explains_it(
         f"{OWN}http.status": "400",
         f"{OWN}http.body": '{"errors":[]}',
         f"{OWN}version": __version__,
+        f"{OWN}timestamp": str(NOON),
     }
 
 
@@ -142,6 +144,7 @@ def test_a_redriven_record_keeps_its_first_place_and_old_reasons_go(
     found = told(message)
     assert [found[f"{KIP}{name}"] for name in ("topic", "partition", "offset")] == ["first", "9", "99"]
     assert found[f"{KIP}message"] == REFUSAL.detail
+    assert found[f"{OWN}redrive.count"] == "1"
     assert ("own", b"x") in (message.headers() or ())
 
 

@@ -103,3 +103,21 @@ def test_a_place_without_a_topic_is_no_place() -> None:
 @given(st.lists(st.tuples(st.sampled_from([f"{KIP}topic", f"{KIP}partition", f"{KIP}offset", "x"]), st.binary())))
 def test_any_headers_give_an_id(headers: list[tuple[str, bytes]]) -> None:
     assert uuid.UUID(Identity("c", {}).scoring_id(at("t", 0, 0, *headers))).version == 5
+
+
+@given(PARTITIONS, OFFSETS)
+def test_letters_of_connect_and_spring_that_are_sent_back_keep_their_id(partition: int, offset: int) -> None:
+    texts = [(name.replace("dlq", "connect"), value) for name, value in place(b"t", b"%d" % partition, b"%d" % offset)]
+    numbers = [
+        ("kafka_dlt-original-topic", b"t"),
+        ("kafka_dlt-original-partition", partition.to_bytes(4, "big")),
+        ("kafka_dlt-original-offset", offset.to_bytes(8, "big")),
+    ]
+    for headers in (texts, numbers):
+        assert first_place(at("t", 9, 9, *headers)) == ("t", partition, offset)
+
+
+def test_headers_of_connect_that_came_along_from_another_topic_are_no_identity() -> None:
+    """Several records may have been made of that one: with its id, only the first of them would be stored."""
+    copied = [(name.replace("dlq", "connect"), value) for name, value in place(b"elsewhere", b"0", b"1")]
+    assert first_place(at("t", 0, 5, *copied)) is None

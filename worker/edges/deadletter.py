@@ -9,23 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from worker import __version__
 from worker.edges.cluster import client
+from worker.edges.letter_headers import BARE, BATCHED, headers
 from worker.flow.jobs import Letter, Lettered
-from worker.flow.verdict import EXCERPT
-from worker.model import Claim, Disposition, Envelope, Refusal, Rejection
-from worker.rooms.identity import first_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from worker.config import Kafka
-
-KIP = "__dlq.errors."
-"""Prefix of the headers of KIP-1191."""
-
-OWN = "payload-worker."
-"""Prefix of the worker's own headers."""
+    from worker.edges.letter_headers import Convention
 
 LOOKUP_INTERVAL = 1.0
 """Seconds between two look-ups of one topic, however many letters fail meanwhile."""
@@ -33,18 +25,13 @@ LOOKUP_INTERVAL = 1.0
 SILENCE_INTERVAL = 2.0
 """Seconds after a look-up that no broker answered in which none is tried, of any topic."""
 
-_ALONE: dict[str, Any] = {"batch.num.messages": 1, "linger.ms": 0}
+ALONE: dict[str, Any] = {"batch.num.messages": 1, "linger.ms": 0}
 """For letters of a batch that was too large: one by one, so that what is too large is one letter."""
 
 MESSAGE_BYTES = 1_000_000_000
 """Largest letter as far as the producer minds: the broker knows its limit, and says so."""
 
-_TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE)
-_BATCHED, _FULL, _SLIM, _BARE = range(4)
-_LENGTHS = 6
-"""Bytes that the lengths of a header's name and value take at most."""
-
-Headers = list[tuple[str, bytes | str | None]]
+TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE)
 
 
 def producer_settings(kafka: Kafka) -> dict[str, Any]:
@@ -81,7 +68,9 @@ class DeadLetters:
         topic_of: Callable[[str], str],
         overrides: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        convention: Convention = "kafka",
     ) -> None:
+        self._convention = convention
         self._settings = {**producer_settings(kafka), **(overrides or {})}
         self._producer = client(Producer, self._settings)
         self._alone: Producer | None = None
@@ -95,7 +84,7 @@ class DeadLetters:
 
     def send(self, letter: Letter) -> None:
         """Begin to write a letter; its outcome will come out of `collect`."""
-        self._produce(letter, _BATCHED)
+        self._produce(letter, BATCHED)
 
     def collect(self, timeout: float = 0) -> list[Lettered]:
         """Let delivery reports in, and return the outcomes that are known."""
@@ -119,10 +108,10 @@ class DeadLetters:
 
     def _producer_at(self, level: int) -> Producer:
         """The one that batches; a second one, once it is needed, for letters that have to go alone."""
-        if level == _BATCHED:
+        if level == BATCHED:
             return self._producer
         if self._alone is None:
-            self._alone = client(Producer, {**self._settings, **_ALONE})
+            self._alone = client(Producer, {**self._settings, **ALONE})
         return self._alone
 
     def _produce(self, letter: Letter, level: int) -> None:
@@ -133,7 +122,7 @@ class DeadLetters:
                 topic,
                 value=envelope.value,
                 key=envelope.key,
-                headers=_headers(letter.rejection, self._group, level),
+                headers=headers(letter.rejection, self._group, level, self._convention),
                 partition=envelope.claim.partition % self._partition_count(topic),
                 timestamp=max(envelope.timestamp_ms, 0),
                 on_delivery=lambda error, _: self._reported(letter, level, error),
@@ -150,7 +139,7 @@ class DeadLetters:
         """
         if error is None:
             self._outcomes.append(Lettered(letter, None))
-        elif error.code() in _TOO_LARGE and level < _BARE:
+        elif error.code() in TOO_LARGE and level < BARE:
             self._smaller.append((letter, level + 1))
         else:
             topic = self._topic_of(letter.rejection.envelope.claim.topic)
@@ -188,55 +177,3 @@ class DeadLetters:
             self._silent_since = self._clock()
             raise
         return _Topic(self._clock(), max(1, len(found.partitions)), found.error)
-
-
-def _headers(rejection: Rejection, group: str, level: int) -> Headers:
-    """The record's own headers, then ours: all that explain, only the place and the code (slim), none (bare).
-
-    A record that was redriven keeps the place it first had: its scoring id is derived from it.
-    """
-    kept: Headers = [pair for pair in rejection.envelope.headers if not pair[0].startswith((KIP, OWN))]
-    if level == _BARE:
-        return kept
-    envelope, refusal = rejection.envelope, rejection.refusal
-    topic, partition, offset = first_place(envelope) or (
-        envelope.claim.topic,
-        envelope.claim.partition,
-        envelope.offset,
-    )
-    slim: Headers = [
-        (f"{KIP}topic", topic),
-        (f"{KIP}partition", str(partition)),
-        (f"{KIP}offset", str(offset)),
-        (f"{KIP}disposition", str(refusal.disposition)),
-        (f"{OWN}error.code", refusal.code),
-    ]
-    return kept + slim + (_explanation(rejection, group) if level < _SLIM else [])
-
-
-def added_bytes(topic: str, group: str) -> int:
-    """Bytes that the headers of a letter from this topic add to its record, at most."""
-    longest = max(Disposition, key=len)
-    rejection = Rejection(
-        Envelope(Claim(topic, 2**31 - 1), 2**63 - 1, 0, None, None, ()),
-        Refusal(longest, "x" * 100, "x" * 2000),
-        attempts=10**6,
-        status=599,
-        body="\N{GRINNING FACE}" * EXCERPT,
-    )
-    headers = _headers(rejection, group, _FULL)
-    return sum(len(name.encode()) + len(str(value).encode()) + _LENGTHS for name, value in headers)
-
-
-def _explanation(rejection: Rejection, group: str) -> Headers:
-    headers: Headers = [
-        (f"{KIP}group", group),
-        (f"{KIP}delivery.count", str(max(1, rejection.attempts))),
-        (f"{KIP}message", rejection.refusal.detail),
-        (f"{OWN}version", __version__),
-    ]
-    if rejection.status is not None:
-        headers.append((f"{OWN}http.status", str(rejection.status)))
-    if rejection.body:
-        headers.append((f"{OWN}http.body", rejection.body))
-    return headers

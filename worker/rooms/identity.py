@@ -6,6 +6,8 @@ import hashlib
 import uuid
 from typing import TYPE_CHECKING
 
+from worker.rooms.places import KIP, place
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,7 +19,7 @@ NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://openscale.payload/scoring-id
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 """A hexadecimal digit with its two upper bits as RFC 9562 wants them."""
 
-_TOPIC, _PARTITION, _OFFSET = ("__dlq.errors." + part for part in ("topic", "partition", "offset"))
+_KIP_TOPIC = f"{KIP}topic"
 
 
 class Identity:
@@ -56,10 +58,12 @@ def _derived(prefix: hashlib._Hash, offset: int) -> str:
 
 
 def first_place(envelope: Envelope) -> tuple[str, int, int] | None:
-    """Topic, partition and offset of a dead-lettered record (KIP-1191 headers); None without, or unreadable."""
-    headers = dict(envelope.headers)
-    try:
-        topic, partition, offset = (headers.get(name) or b"" for name in (_TOPIC, _PARTITION, _OFFSET))
-        return (topic.decode(), int(partition), int(offset)) if topic else None
-    except ValueError:
-        return None
+    """Topic, partition and offset of a dead-lettered record that was sent back; None without, or unreadable.
+
+    Headers of Kafka Connect or Spring count only where they name the topic that the record is in: they travel with
+    copies into other topics, where several records may have been made of one.
+    """
+    found = place(envelope.headers)
+    if found is None or found[0] == envelope.claim.topic or _KIP_TOPIC in dict(envelope.headers):
+        return found
+    return None

@@ -29,7 +29,8 @@ class UnsafeSchemaError(Exception):
 class Reader:
     """Reads bodies written with one writer schema into the shape of the reader schema.
 
-    `fingerprint` is the CRC-64-AVRO fingerprint of the writer schema's canonical form. `generated` makes an event of
+    `fingerprint` is the CRC-64-AVRO fingerprint of the writer schema's canonical form, `unit` how many microseconds one
+    of its `scored_at` is. `generated` makes an event of
     the whole of some bytes from a position, and `sound` one whose tables are sound, or raises; None where there is only
     the general way. Beside the general way alone, `strict` raises for what Avro does not allow and fastavro takes all
     the same: a negative index of a branch, a boolean beyond 1, a long of more than 64 bits.
@@ -39,14 +40,14 @@ class Reader:
     fingerprint: int
     _writer: Any
     _reader: Any
-    _unit: int = 1
+    unit: int = 1
     generated: Callable[[bytes, int], Event] | None = None
     sound: Callable[[bytes, int], Event] | None = None
     strict: Callable[[bytes, int], object] | None = None
 
     def reads_as(self, other: Reader) -> bool:
         """Whether both make the same of the same bytes; a fingerprint alone leaves out the unit of `scored_at`."""
-        return (self.fingerprint, self._unit) == (other.fingerprint, other._unit)
+        return (self.fingerprint, self.unit) == (other.fingerprint, other.unit)
 
     def event(self, value: bytes, start: int) -> Event:
         """The event that the whole of `value` from `start` stands for, read in the fastest way there is.
@@ -54,7 +55,7 @@ class Reader:
         Raises:
             Exception: as `read`.
         """
-        return event_of(self.read(value, start), self._unit) if self.generated is None else self.generated(value, start)
+        return event_of(self.read(value, start), self.unit) if self.generated is None else self.generated(value, start)
 
     def read(self, value: bytes, start: int) -> Any:
         """Decode the whole of `value` from `start`.

@@ -46,8 +46,8 @@ class TopicReader:
 
     def __init__(self, kafka: Kafka, clock: Callable[[], float] = time.monotonic) -> None:
         # a group's name has to be given, but none is joined: no right on a group is needed
-        settings = {**connection_settings(kafka), "group.id": kafka.group_id, **_BOUNDED}
-        self._consumer = client(Consumer, settings)
+        self._settings = {**connection_settings(kafka), "group.id": kafka.group_id, **_BOUNDED}
+        self._consumer = client(Consumer, self._settings)
         self._group = kafka.group_id
         self._clock = clock
 
@@ -88,6 +88,9 @@ class TopicReader:
     def read(self, spans: Sequence[Span]) -> Iterator[list[Message]]:
         """All records of the spans, in chunks, each partition in order; chunks may be empty, for the caller to look up.
 
+        Each read has a consumer of its own: one that is assigned anew may still give out what it had fetched before, an
+        end of a partition among it, and keeps paused what was.
+
         Raises:
             ClusterError: no broker has answered for `SILENCE` seconds, records were deleted before they were read, or
                 reading is refused.
@@ -95,20 +98,16 @@ class TopicReader:
         open_spans = {(span.topic, span.partition): span for span in spans if span.count}
         if not open_spans:
             return
-        self._consumer.assign([TopicPartition(each.topic, each.partition, each.begin) for each in open_spans.values()])
+        consumer = client(Consumer, self._settings)
+        consumer.assign([TopicPartition(each.topic, each.partition, each.begin) for each in open_spans.values()])
         heard = self._clock()
         try:
             while open_spans:
-                messages = self._consume()
+                messages = _consume(consumer)
                 heard = self._heard(heard, any(each.error() is None for each in messages))
-                yield [each for each in messages if self._counts(each, open_spans)]
+                yield [each for each in messages if _counts(consumer, each, open_spans)]
         finally:
-            self._consumer.unassign()
-
-    def _consume(self) -> list[Message]:
-        """The first is waited for alone: `consume(n, t)` waits all of t unless n are there."""
-        first = self._consumer.consume(1, _POLL)
-        return first + self._consumer.consume(CHUNK - 1, 0) if first else first
+            consumer.close()
 
     def _heard(self, heard: float, now_heard: bool) -> float:  # noqa: FBT001 - one call, named there
         now = self._clock()
@@ -116,28 +115,36 @@ class TopicReader:
             raise ClusterError(f"no broker has answered for {SILENCE:.0f} s; nothing was changed, try again")
         return now if now_heard else heard
 
-    def _counts(self, message: Any, open_spans: dict[tuple[str, int], Span]) -> bool:
-        """Whether it is a record of an open span; ends spans that are through."""
-        place = message.topic(), message.partition()
-        error = message.error()
-        if error is not None:
-            self._on_error(error, place, open_spans)
-            return False
-        span = open_spans.get(place)
-        if span is None:
-            return False
-        if message.offset() >= span.end - 1:
-            del open_spans[place]
-            self._consumer.pause([TopicPartition(*place)])
-        return bool(message.offset() < span.end)
 
-    def _on_error(self, error: KafkaError, place: Any, open_spans: dict[tuple[str, int], Span]) -> None:
-        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own codes begin so
-            open_spans.pop(place, None)
-        elif error.code() in _GONE:
-            raise ClusterError(f"{place[0]}[{place[1]}]: records were deleted before they were read; begin again")
-        elif error.fatal() or error.code() in _REFUSED:
-            raise ClusterError(f"{place[0] or 'Kafka'}: {error.str()}")
+def _consume(consumer: Consumer) -> list[Message]:
+    """The first is waited for alone: `consume(n, t)` waits all of t unless n are there."""
+    first = consumer.consume(1, _POLL)
+    return first + consumer.consume(CHUNK - 1, 0) if first else first
+
+
+def _counts(consumer: Consumer, message: Any, open_spans: dict[tuple[str, int], Span]) -> bool:
+    """Whether it is a record of an open span; ends spans that are through."""
+    place = message.topic(), message.partition()
+    error = message.error()
+    if error is not None:
+        _on_error(error, place, open_spans)
+        return False
+    span = open_spans.get(place)
+    if span is None:
+        return False
+    if message.offset() >= span.end - 1:
+        del open_spans[place]
+        consumer.pause([TopicPartition(*place)])
+    return bool(message.offset() < span.end)
+
+
+def _on_error(error: KafkaError, place: Any, open_spans: dict[tuple[str, int], Span]) -> None:
+    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own codes begin so
+        open_spans.pop(place, None)
+    elif error.code() in _GONE:
+        raise ClusterError(f"{place[0]}[{place[1]}]: records were deleted before they were read; begin again")
+    elif error.fatal() or error.code() in _REFUSED:
+        raise ClusterError(f"{place[0] or 'Kafka'}: {error.str()}")
 
 
 _GONE = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION)  # noqa: SLF001
