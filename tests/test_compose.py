@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.compose import BREAKER_FAILURES, compose, decoder, flow_policy, full_jitter
+from worker.compose import BREAKER_FAILURES, compose, flow_policy, full_jitter
 from worker.config import Settings, load
 from worker.edges.cluster import ClusterError
 from worker.edges.schemas import SchemaDirectoryError, load_schemas
+from worker.formats import decoder
 from worker.rooms.cloud_events import CloudEvents, Naming
 from worker.rooms.decode import Decoder
 from worker.rooms.formats import Formats

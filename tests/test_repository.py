@@ -28,6 +28,7 @@ EVERYTHING: Final = frozenset(
         "config",
         "edges",
         "flow",
+        "formats",
         "group_stop",
         "librdkafka",
         "mart",
@@ -73,9 +74,14 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "control": frozenset({"config", "mart"}),
     "console": frozenset({"config"}),
     "topics": frozenset({"config", "edges.cluster"}),
+    "formats": frozenset({"config", "rooms"}),
     "seams": frozenset({"flow.jobs", "model", "rooms.directory", "rooms.suite"}),
     "replay": EVERYTHING | {"console", "topics"},
     "dlq": frozenset({"config", "console", "edges", "mart", "model", "rooms", "telemetry", "topics"}),
+    "audit": frozenset({"config", "console", "dlq.headers", "edges", "formats", "mart", "model", "rooms", "topics"}),
+    "trace": frozenset(
+        {"audit", "config", "console", "dlq.headers", "edges", "formats", "mart", "model", "rooms", "topics"}
+    ),
     "preview": frozenset({"model", "rooms"}),
     "schema_commands": frozenset({"config", "edges.registry", "edges.schemas", "rooms"}),
     "producer": frozenset({"config", "edges.registry", "edges.schemas", "model", "rooms"}),
@@ -89,7 +95,8 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "demo": EVERYTHING | {"sandbox"},
     "processes": frozenset({"config", "telemetry"}),
     "__main__": frozenset({"cli"}),
-    "cli": EVERYTHING | {"sandbox", "demo", "control", "processes", "replay", "schema_commands", "from_files", "dlq"},
+    "cli": EVERYTHING
+    | {"sandbox", "demo", "control", "processes", "replay", "schema_commands", "from_files", "dlq", "audit", "trace"},
 }
 
 PURE: Final = ("rooms", "flow")

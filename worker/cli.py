@@ -14,12 +14,14 @@ import structlog
 import typer
 
 from worker import __version__
+from worker.audit.command import audit
 from worker.config import ConfigError, Settings, load
 from worker.control.commands import app as mart_app
 from worker.dlq.commands import app as dlq_app
 from worker.from_files.command import produce
 from worker.replay.commands import replay, shadow
 from worker.schema_commands import app as schema_app
+from worker.trace.command import trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +47,8 @@ app.add_typer(schema_app)
 app.command()(produce)
 app.command()(replay)
 app.add_typer(dlq_app)
+app.command()(audit)
+app.command()(trace)
 
 ConfigFile = Annotated[
     Path | None,

@@ -23,14 +23,11 @@ from worker.flow.breaker import BreakerPolicy
 from worker.flow.flood import FloodPolicy
 from worker.flow.flow import Flow
 from worker.flow.policy import FlowPolicy
+from worker.formats import decoder
 from worker.group_stop import GroupStop
 from worker.mart.client import MartClient, token_source
 from worker.mart.token import FetchedToken
-from worker.rooms.cloud_events import CloudEvents, Naming
-from worker.rooms.decode import Decoder
-from worker.rooms.formats import Formats
 from worker.rooms.identity import Identity
-from worker.rooms.json_events import JsonEvents
 from worker.rooms.suite import Suite
 from worker.run import Worker
 
@@ -40,9 +37,6 @@ if TYPE_CHECKING:
     from worker.config import Mart, Settings
     from worker.edges.cluster import Cluster
     from worker.mart.token import TokenSource
-    from worker.rooms.decode import SchemaBook
-    from worker.rooms.formats import Format
-    from worker.rooms.suite import Decodes
     from worker.seams import LetterBox, Poster, Rooms, Source, Warden
 
 FIRST_WAIT = 0.25
@@ -156,16 +150,6 @@ def _data_sets(settings: Settings, keeper: DirectoryKeeper) -> DataSets | None:
         return None
     looks = full_jitter(FIRST_LOOK, LONGEST_LOOK)
     return DataSets(keeper.data_set, Pace(looks, settings.delivery.retry_after_max_seconds))
-
-
-def decoder(settings: Settings, book: SchemaBook) -> Decodes:
-    """The first room: Avro's decoder, and beside it those of the topics that have another format."""
-    events, limit = settings.events, settings.limits.event_bytes
-    avro = Decoder(book, limit)
-    naming = Naming(events.asset_attribute, events.binding_attribute, events.deployment_attribute)
-    made: dict[str, Format] = {"json": JsonEvents(limit), "cloudevents": CloudEvents(limit, naming)}
-    others = {topic: made[name] for topic, name in events.formats.items() if name != "avro"}
-    return Formats(avro, others) if others else avro
 
 
 def flow_policy(settings: Settings, topic_ids: Mapping[str, str] | None = None) -> FlowPolicy:

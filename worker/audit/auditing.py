@@ -1,0 +1,204 @@
+"""One audit from its beginning to its end: committed offsets, dead letters, events, and then the data mart's rows.
+
+In this order, so that whatever happens meanwhile is no false alarm: a letter is written before its offset is committed,
+and rows are stored before theirs is, or some seconds later.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from worker.audit.books import Books
+from worker.audit.fates import Fate, folded
+from worker.audit.held import Table, moment
+from worker.audit.walking import Walker, headers_of
+from worker.dlq.headers import read as told_by
+from worker.rooms.identity import first_place
+from worker.rooms.places import REDRIVES
+from worker.topics.reading import TopicReader
+from worker.topics.spans import Bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from rich.progress import Progress
+
+    from worker.audit.fates import Range
+    from worker.audit.walking import Seen
+    from worker.config import Settings
+    from worker.dlq.headers import Told
+    from worker.mart.client import MartClient
+    from worker.topics.spans import Span
+
+LOOK_SECONDS = 2.0
+"""Between two looks at the data mart, while events are missing that may be on their way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to audit: `wait` seconds are given to rows that are not stored yet."""
+
+    topics: tuple[str, ...]
+    bounds: Bounds
+    subscription: str | None
+    wait: float
+
+
+@dataclass(slots=True)
+class Counts:
+    """Of events, by what became of them; `aside`: other subscriptions', or of none while one was asked for.
+
+    `placeless` dead letters do not tell where their record was.
+    """
+
+    fates: dict[Fate, int]
+    rows: dict[str, int]
+    rows_held: int
+    duplicates: int
+    copies: int
+    aside: int
+    placeless: int
+
+    @property
+    def produced(self) -> int:
+        """All of them."""
+        return sum(self.fates.values())
+
+
+class Audit:
+    """To be closed. Whatever is asked for raises as its own parts do.
+
+    Raises:
+        ClusterError, MartError, TokenError, RegistryError, SchemaDirectoryError: something is not to be had.
+        OSError: no room for temporary files.
+    """
+
+    def __init__(self, settings: Settings, mart: MartClient, asked: Asked, progress: Progress) -> None:
+        self._settings = settings
+        self._mart = mart
+        self._asked = asked
+        self._progress = progress
+        self._aside = self._placeless = 0
+        self._walker = Walker(settings, mart)
+        self.unknown = asked.subscription is not None and self._walker.subscription(asked.subscription) is None
+        self._books: Books | None = None
+        self.spans: list[Span] = []
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._walker.close()
+        if self._books is not None:
+            self._books.close()
+
+    def run(self, sleep: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic) -> Counts:
+        """Read all, compare all."""
+        with TopicReader(self._settings.kafka) as reader:
+            spans = reader.find(self._asked.topics, self._asked.bounds)
+            self.spans = [each for each in spans if each.count]
+            self._books = Books(self.spans, reader.committed(self.spans) if self.spans else {})
+            letters = sorted({self._settings.dead_letter_topic(each) for each in self._asked.topics})
+            self._read_letters(reader, reader.find(letters, Bounds()) if self.spans else [])
+            self._read_events(reader)
+        rows = self._look_until_there(sleep, clock)
+        counted = dict.fromkeys(Fate, 0)
+        for each in self._ranges():
+            counted[each.fate] += each.count
+        books = self._books
+        return Counts(counted, rows, books.rows_held, books.duplicates, books.copies, self._aside, self._placeless)
+
+    def not_held(self) -> Iterator[Range]:
+        """The events that the data mart does not hold, or need not yet; ranges of one fate and reason."""
+        return (each for each in self._ranges() if each.fate is not Fate.HELD)
+
+    def _ranges(self) -> Iterator[Range]:
+        for span, found in self._the_books.fates():
+            yield from folded(span.topic, span.partition, found)
+
+    @property
+    def _the_books(self) -> Books:
+        if self._books is None:
+            raise RuntimeError("the audit was not run")
+        return self._books
+
+    # --- Kafka --------------------------------------------------------------------------------------------------
+
+    def _read_letters(self, reader: TopicReader, spans: Sequence[Span]) -> None:
+        """All that there are: a letter has its record's timestamp, which need not grow with its offset."""
+        task = self._progress.add_task("dead letters", total=sum(each.count for each in spans))
+        for chunk in reader.read(spans):
+            for message in chunk:
+                told = told_by(headers_of(message))
+                if told is None or told.place is None:
+                    self._placeless += 1
+                elif self._ours(told):
+                    self._the_books.letter(told.place, told.redrives, why(told))
+            self._progress.advance(task, len(chunk))
+
+    def _ours(self, told: Told) -> bool:
+        """Not another group's letter in a topic that both write."""
+        return not told.own or told.group in (None, self._settings.kafka.group_id)
+
+    def _read_events(self, reader: TopicReader) -> None:
+        task = self._progress.add_task("events", total=sum(each.count for each in self.spans))
+        for chunk in reader.read(self.spans):
+            for seen in self._walker.see(chunk):
+                self._take(seen)
+            self._progress.advance(task, len(chunk))
+
+    def _take(self, seen: Seen) -> None:
+        envelope = seen.envelope
+        own = envelope.claim.topic, envelope.claim.partition, envelope.offset
+        place = (first_place(envelope) if envelope.headers else None) or own
+        wanted = self._asked.subscription
+        if wanted is not None and seen.subscription != wanted:
+            self._aside += 1
+            return
+        if place != own and not self._the_books.copy(own, place, redrives(envelope.headers)):
+            return
+        if seen.refusal is not None:
+            self._the_books.refused(place, f"{seen.refusal.disposition} ({seen.refusal.code})")
+        elif seen.subscription is not None:
+            self._the_books.event(place, seen.subscription, seen.scoring_id, seen.rows, seen.timestamp)
+
+    # --- the data mart ------------------------------------------------------------------------------------------
+
+    def _look_until_there(self, sleep: Callable[[float], None], clock: Callable[[], float]) -> dict[str, int]:
+        """Look where the rows must be, again while some may be on their way, and at last everywhere; rows in all."""
+        until = clock() + self._asked.wait
+        known = [self._walker.subscription(own) for own in self._the_books.windows]
+        tables = {each.id: Table(self._mart, each) for each in known if each is not None}
+        totals = {own: table.total() for own, table in tables.items()}
+        missing, looks = self._look(tables, totals), 1
+        while missing and clock() < until:
+            sleep(min(LOOK_SECONDS, max(0.0, until - clock())))
+            missing, looks = self._look(tables, totals), looks + 1
+        if missing:
+            self._look(tables, totals, everywhere=True)
+        return {own: table.total() for own, table in tables.items()}
+
+    def _look(self, tables: dict[str, Table], totals: dict[str, int], *, everywhere: bool = False) -> int:
+        """Once through the tables; the acknowledged events that are not there."""
+        task = self._progress.add_task("rows", total=sum(totals.values()))
+        for own, table in tables.items():
+            window = self._the_books.windows[own]
+            bounded = not (everywhere or window.timeless)
+            earliest, latest = (moment(each) if bounded else None for each in (window.earliest, window.latest))
+            for page in table.window(earliest, latest):
+                for each in page.ids:
+                    self._the_books.row(own, each)
+                self._progress.advance(task, len(page.ids))
+        self._progress.update(task, completed=sum(totals.values()))
+        return self._the_books.compare()
+
+
+def why(told: Told) -> str:
+    """A dead letter's reason in short; never its detail, which may be anybody's text."""
+    return f"{told.disposition or 'unknown'} ({told.code})" if told.code else told.disposition or "reason unknown"
+
+
+def redrives(headers: Sequence[tuple[str, bytes | None]]) -> int:
+    """How often a record was redriven, as it says itself; 1 where it does not say, but is a copy."""
+    value = dict(headers).get(REDRIVES) or b""
+    return int(value) if value.isdigit() and len(value) <= len("999999999") else 1

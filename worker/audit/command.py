@@ -1,0 +1,130 @@
+"""`payload-worker audit`: what was typed, made sense of; and how it ends."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import httpx
+import typer
+
+from worker.audit.auditing import Asked, Audit
+from worker.audit.fates import GAPS
+from worker.audit.showing import Repairs, as_json, as_text
+from worker.console import CONFIG, DATA, UNAVAILABLE, AsJson, ConfigFile, fail, progress, settings_of
+from worker.edges.cluster import ClientError, ClusterError
+from worker.edges.registry import RegistryError
+from worker.edges.schemas import SchemaDirectoryError
+from worker.mart.client import USER_AGENT, MartClient, MartError, TokenError, token_source
+from worker.topics.spans import Bounds
+from worker.topics.times import instant, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from worker.config import Settings
+
+GAP = 1
+"""The exit code of an audit that found one."""
+
+_OFFSETS = "offsets are a partition's: give --partition, and --topic where several are set"
+_REFUSED = (401, 403)
+
+From = Annotated[str | None, typer.Option("--from", help="ISO 8601 time with a zone, or now.", show_default=False)]
+To = Annotated[str, typer.Option("--to", help="The same; records of that time are not in it.")]
+
+
+def audit(  # noqa: PLR0917 - typer turns parameters into flags, whatever their kind
+    since: From = None,
+    until: To = "now",
+    topic: Annotated[str | None, typer.Option(help="One of kafka.topics; left out: all.", show_default=False)] = None,
+    partition: Annotated[int | None, typer.Option(min=0, help="Only this one.", show_default=False)] = None,
+    offset_from: Annotated[int | None, typer.Option(min=0, help="The first offset.", show_default=False)] = None,
+    offset_to: Annotated[int | None, typer.Option(min=0, help="Behind the last offset.", show_default=False)] = None,
+    subscription: Annotated[
+        str | None, typer.Option(help="Only events of this one, by id.", show_default=False)
+    ] = None,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds that accepted rows have to show up.")] = 30,
+    config: ConfigFile = None,
+    *,
+    as_json_: AsJson = False,
+) -> None:
+    """Say of all events of a time whether the data mart holds them, and of the others what became of them.
+
+    Nothing is written. Exit 1 if an event is acknowledged and neither stored nor dead-lettered.
+    """
+    bounds = bounds_of(since, until, partition, offset_from, offset_to)
+    if bounds.since is None and bounds.offset_from is None:
+        raise typer.BadParameter("say where to begin: --from TIME, or --offset-from with --partition")
+    settings = settings_of(config)
+    asked = Asked(topics_of(settings, topic, bounds), bounds, subscription, wait)
+    with ended_well(settings) as mart, progress() as bar, closing(Audit(settings, mart, asked, bar)) as job:
+        if job.unknown:
+            fail(DATA, f"--subscription {subscription}: the data mart has no subscription of this id")
+        counts = job.run()
+        bar.stop()
+        repairs = Repairs(subscription)
+        if as_json_:
+            as_json(counts, job.spans, job.not_held(), repairs, sys.stdout.write)
+        else:
+            as_text(asked, counts, job.not_held(), repairs, sys.stdout.write)
+    if any(counts.fates[each] for each in GAPS):
+        raise typer.Exit(GAP)
+
+
+def bounds_of(
+    since: str | None, until: str | None, partition: int | None, offset_from: int | None, offset_to: int | None
+) -> Bounds:
+    """What was asked for; ends with 2 where it makes no sense."""
+    now = datetime.now(UTC)
+    try:
+        begin, end = (None if each is None else instant(each, now) for each in (since, until))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    if begin is not None and end is not None and begin >= end:
+        raise typer.BadParameter(f"--from {shown(begin)} is not before --to {shown(end)}")
+    if partition is None and (offset_from, offset_to) != (None, None):
+        raise typer.BadParameter(_OFFSETS)
+    if offset_from is not None and offset_to is not None and offset_from >= offset_to:
+        raise typer.BadParameter("--offset-from is not before --offset-to")
+    return Bounds(begin, end, offset_from, offset_to, partition)
+
+
+def topics_of(settings: Settings, topic: str | None, bounds: Bounds) -> tuple[str, ...]:
+    """The topics that are meant; ends with 2 where it makes no sense, with 65 where it cannot be answered."""
+    known = settings.kafka.topics
+    if topic is not None and topic not in known:
+        raise typer.BadParameter(f"--topic {topic} is none of kafka.topics: {', '.join(known)}")
+    if topic is None and len(known) > 1 and (bounds.offset_from, bounds.offset_to) != (None, None):
+        raise typer.BadParameter(_OFFSETS)
+    found = tuple(known) if topic is None else (topic,)
+    pairs = [each for each in found if settings.events.formats.get(each) == "cloudevents"]
+    if pairs:
+        fail(DATA, f"{pairs[0]} has CloudEvents, of which two are one scoring: an audit cannot account for them yet")
+    return found
+
+
+@contextmanager
+def ended_well(settings: Settings) -> Iterator[MartClient]:
+    """A client of the data mart; whatever is not to be had ends the program with a message and its exit code."""
+    with httpx.Client(timeout=settings.mart.timeout_seconds, headers={"User-Agent": USER_AGENT}) as tokens:
+        try:
+            with closing(MartClient(settings.mart, token_source(settings.mart, tokens))) as mart:
+                yield mart
+        except (ClientError, SchemaDirectoryError, RegistryError) as error:
+            fail(CONFIG, error)
+        except ClusterError as error:
+            fail(UNAVAILABLE, f"{error}; check kafka.bootstrap_servers and kafka.topics")
+        except TokenError as error:
+            advice = "check the credentials in [mart]" if error.refused else "check mart.url"
+            fail(CONFIG if error.refused else UNAVAILABLE, f"{error}; {advice}")
+        except MartError as error:
+            refused = error.status in _REFUSED
+            advice = "check the credentials in [mart]" if refused else "check mart.url, or try again later"
+            fail(CONFIG if refused else UNAVAILABLE, f"{error}; {advice}")
+        except BrokenPipeError:
+            fail(UNAVAILABLE, "whoever read the output has gone")
+        except OSError as error:
+            fail(UNAVAILABLE, f"temporary files: {error.strerror}; TMPDIR names the directory that they are in")
