@@ -16,6 +16,8 @@ from tests.fuzz.messages import Message, messages
 
 SLOW: Final = 0.1
 """Seconds of CPU time that no message may take, unless it is large."""
+LARGE: Final = 100_000
+"""Bytes, once inflated, above which a message is large."""
 A_BYTE: Final = 3e-6
 """Seconds that each byte of a large one may take, once inflated: the time must stay in proportion."""
 MEMORY: Final = 1 << 30
@@ -81,16 +83,15 @@ def _note(result: Result, at: int, message: Message, found: Found, judged: Calla
     result.outcomes[found.outcome] += 1
     if found.wrong is not None:
         result.wrong.append(f"{at}: {found.wrong}")
-    allowed = max(SLOW, A_BYTE * found.size)
-    so_far = result.slowest if allowed > SLOW else result.slowest_small
+    large = found.size > LARGE
+    allowed = A_BYTE * found.size if large else SLOW
+    so_far = result.slowest if large else result.slowest_small
     if found.seconds <= min(so_far[1], allowed):
         return
     seconds = min(found.seconds, *(judged(message).seconds for _ in range(AGAIN)))
     if seconds > so_far[1]:
         slowest = at, seconds, found.size
-        result.slowest, result.slowest_small = (
-            (slowest, result.slowest_small) if allowed > SLOW else (result.slowest, slowest)
-        )
+        result.slowest, result.slowest_small = (slowest, result.slowest_small) if large else (result.slowest, slowest)
     result.suspects += found.seconds > allowed
     if seconds > allowed:
         result.slow += 1

@@ -78,7 +78,9 @@ def test_an_interruption_ends_it_with_what_was_tried() -> None:
     assert (result.tried, result.wrong) == (3, [])
 
 
-@pytest.mark.parametrize(("seconds", "size", "slow"), [(0.11, 100, 3), (0.09, 100, 0), (0.5, 1_000_000, 0)])
+@pytest.mark.parametrize(
+    ("seconds", "size", "slow"), [(0.11, 99_000, 3), (0.09, 99_000, 0), (0.5, 1_000_000, 0), (3.5, 1_000_000, 3)]
+)
 def test_what_is_slow_each_time_is_told(seconds: float, size: int, slow: int) -> None:
     result = _run(3, lambda _: Found("row", None, seconds, size))
     assert (result.slow, len(result.wrong)) == (slow, slow)
