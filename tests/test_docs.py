@@ -57,6 +57,7 @@ NAMES: Final = (
     "docs/operations.md",
     "docs/performance.md",
     "docs/producers.md",
+    "docs/runbook.md",
     "docs/scaling.md",
     "schemas/README.md",
 )

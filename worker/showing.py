@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from worker.model import Disposition
 from worker.telemetry import Reading
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from worker.flow.flow import Flow
     from worker.rooms.directory import Directory
     from worker.seams import Source
+
+NONE = {str(each): 0 for each in Disposition}
+"""Every disposition from the start: a rate of what appears with its first burst would not show that burst."""
 
 Counts = dict[str, "Mapping[tuple[str, ...], float]"]
 
@@ -76,8 +80,8 @@ def _records(tally: Tally) -> Counts:
         "records_consumed": {(): tally.consumed},
         "records_delivered": {(): tally.delivered},
         "records_duplicate": {(): tally.duplicates},
-        "records_rejected": _labelled(tally.rejected),
-        "records_deadlettered": _labelled(tally.lettered),
+        "records_rejected": _labelled({**NONE, **tally.rejected}),
+        "records_deadlettered": _labelled({**NONE, **tally.lettered}),
         "dead_letter_failures": {(): tally.letter_failures},
     }
 
