@@ -136,7 +136,8 @@ def make_topic(broker: Broker) -> TopicFactory:
 
     def make(partitions: int = 4, config: Mapping[str, str] | None = None, prefix: str = "topic") -> str:
         name = f"{prefix}-{uuid.uuid4().hex[:12]}"
-        broker.create_topic(name, partitions, config or {})
+        # records carry timestamps of years ago here, and a broker deletes by a record's own time
+        broker.create_topic(name, partitions, {"retention.ms": "-1", **(config or {})})
         return name
 
     return make
