@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -202,3 +203,16 @@ def test_many_gaps_of_a_partition_are_one_replay_over_all_of_them() -> None:
     assert len(list(gaps(10))) == 10
     (command,) = gaps(35)
     assert "--offset-from 0 --offset-to 341 " in command
+
+
+def test_a_repair_of_what_has_no_letter_writes_one_and_names_the_settings() -> None:
+    repairs = Repairs(None, Path("my.toml"))
+    fates = [Fate.MISSING, Fate.NO_LETTER, Fate.MISSING]
+    for gap in folded(T, 3, (Found(n, fate) for n, fate in enumerate(fates))):
+        repairs.add(gap)
+    found = {command.partition(" --offset-from ")[2] for command in repairs.commands()}
+    assert found == {
+        "0 --offset-to 1 --config my.toml",
+        "2 --offset-to 3 --config my.toml",
+        "1 --offset-to 2 --config my.toml --dead-letter",
+    }

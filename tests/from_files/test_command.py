@@ -211,3 +211,10 @@ def test_at_a_terminal_somebody_is_asked_and_sees_a_bar(place: dict[str, str], t
     assert (code, sent(place)) == (OK, 200)
     for part in ("checking", "sending", "events", "left", "Send 200 events to", "acknowledged: 200 of 200 events"):
         assert part in shown
+
+
+def test_avro_is_not_written_where_the_worker_reads_another_format(tmp_path: Path) -> None:
+    settings = {"KAFKA__TOPICS": '["e"]', "EVENTS__FORMATS": '{"e": "json"}'}
+    done = command("produce", "--from", written(tmp_path, LINE), "--yes", **NOWHERE, **settings)
+    assert (done.code, done.out) == (CONFIG, "")
+    assert "events.formats: e is read as json" in done.err

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from worker.topics.times import instant, shown
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+TEN_IN_MICROSECONDS = 1_763_805_600_000_000
+"""What a producer writes that takes Kafka's milliseconds for microseconds."""
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
@@ -40,3 +42,8 @@ def test_a_time_without_a_zone_or_sense_is_refused_by_name(text: str, why: str) 
 
 def test_a_record_without_a_timestamp_is_shown_as_a_dash() -> None:
     assert shown(-1) == "-"
+
+
+@pytest.mark.parametrize("milliseconds", [TEN_IN_MICROSECONDS, 10**15, 2**63 - 1])
+def test_a_timestamp_that_no_calendar_has_is_shown_as_it_is(milliseconds: int) -> None:
+    assert shown(milliseconds) == f"{milliseconds} ms"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from worker.audit.books import Books
 from worker.audit.fates import Fate, folded
 from worker.audit.held import Table, moment
+from worker.audit.letters import letter_topics
 from worker.audit.walking import Walker, headers_of
 from worker.dlq.headers import read as told_by
 from worker.rooms.identity import first_place
@@ -21,7 +22,7 @@ from worker.topics.reading import TopicReader
 from worker.topics.spans import Bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rich.progress import Progress
 
@@ -98,8 +99,8 @@ class Audit:
             spans = reader.find(self._asked.topics, self._asked.bounds)
             self.spans = [each for each in spans if each.count]
             self._books = Books(self.spans, reader.committed(self.spans) if self.spans else {})
-            letters = sorted({self._settings.dead_letter_topic(each) for each in self._asked.topics})
-            self._read_letters(reader, reader.find(letters, Bounds()) if self.spans else [])
+            if self.spans:
+                self._read_letters(reader, letter_topics(self._settings, self._asked.topics))
             self._read_events(reader)
         rows = self._look_until_there(sleep, clock)
         counted = dict.fromkeys(Fate, 0)
@@ -124,14 +125,15 @@ class Audit:
 
     # --- Kafka --------------------------------------------------------------------------------------------------
 
-    def _read_letters(self, reader: TopicReader, spans: Sequence[Span]) -> None:
+    def _read_letters(self, reader: TopicReader, topics: Mapping[str, bool]) -> None:
         """All that there are: a letter has its record's timestamp, which need not grow with its offset."""
+        spans = reader.find(list(topics), Bounds())
         task = self._progress.add_task("dead letters", total=sum(each.count for each in spans))
         for chunk in reader.read(spans):
             for message in chunk:
                 told = told_by(headers_of(message))
                 if told is None or told.place is None:
-                    self._placeless += 1
+                    self._placeless += not topics[str(message.topic())]  # one that is parked was counted as a letter
                 elif self._ours(told):
                     self._the_books.letter(told.place, told.redrives, why(told))
             self._progress.advance(task, len(chunk))

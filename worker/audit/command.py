@@ -65,7 +65,7 @@ def audit(  # noqa: PLR0917 - typer turns parameters into flags, whatever their 
             fail(DATA, f"--subscription {subscription}: the data mart has no subscription of this id")
         counts = job.run()
         bar.stop()
-        repairs = Repairs(subscription)
+        repairs = Repairs(subscription, config)
         if as_json_:
             as_json(counts, job.spans, job.not_held(), repairs, sys.stdout.write)
         else:

@@ -12,6 +12,7 @@ from worker.topics.times import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from worker.audit.auditing import Asked, Counts
     from worker.audit.fates import Range
@@ -22,26 +23,32 @@ _SINGLE = 10
 
 
 class Repairs:
-    """The replays that close gaps. What is stored already is not changed by them."""
+    """The replays that close gaps. What is stored already is not changed by them.
 
-    def __init__(self, subscription: str | None) -> None:
+    What is refused and has no letter gets one: those replays are told to dead-letter. `config`: the settings' file.
+    """
+
+    def __init__(self, subscription: str | None, config: Path | None = None) -> None:
         self._subscription = subscription
-        self._gaps: defaultdict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
+        self._config = config
+        self._gaps: defaultdict[tuple[str, int, bool], list[tuple[int, int]]] = defaultdict(list)
 
     def add(self, gap: Range) -> None:
         """Take a gap in, partitions and offsets in order."""
-        known = self._gaps[gap.topic, gap.partition]
+        known = self._gaps[gap.topic, gap.partition, gap.fate is Fate.NO_LETTER]
         known.append((gap.first, gap.last))
         if len(known) > _SINGLE:
             known[:] = [(known[0][0], known[-1][1])] * _SINGLE  # a mark that they are too many: all alike
 
     def commands(self) -> Iterator[str]:
         """Command lines, for a shell."""
-        for (topic, partition), gaps in self._gaps.items():
+        for (topic, partition, letters), gaps in self._gaps.items():
             for first, last in dict.fromkeys(gaps):
                 flags = ["--topic", topic, "--partition", str(partition)]
                 flags += ["--offset-from", str(first), "--offset-to", str(last + 1)]
                 flags += ["--subscription", self._subscription] if self._subscription else []
+                flags += ["--config", str(self._config)] if self._config else []
+                flags += ["--dead-letter"] if letters else []
                 yield shlex.join(["payload-worker", "replay", *flags])
 
 

@@ -52,10 +52,16 @@ def settings(config: Path | None) -> Settings:
 
 
 def topic(found: Settings, given: str | None) -> str:
-    """Where to send; raises `ConfigError` where that is not clear."""
+    """Where to send; raises `ConfigError` where that is not clear, or where Avro would not be read."""
     if given is None and len(found.kafka.topics) > 1:
         raise ConfigError(f"kafka.topics are several: name one of {', '.join(found.kafka.topics)} by --topic")
-    return given or found.kafka.topics[0]
+    to = given or found.kafka.topics[0]
+    form = found.events.formats.get(to, "avro")
+    if form != "avro":
+        raise ConfigError(
+            f"events.formats: {to} is read as {form}, and what is written here is Avro: name another topic"
+        )
+    return to
 
 
 def encoding(found: Settings, to: str, framing: Framing | None) -> Encoding:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shlex
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import typer
 
 from worker.topics.spans import Bounds
 from worker.topics.times import instant, shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 OFFSETS = "offsets are a partition's: give --partition, and --topic where several are set"
 
@@ -44,7 +48,15 @@ def topics_of(known: list[str], topic: str | None, bounds: Bounds) -> tuple[str,
 
 
 def again(
-    bounds: Bounds, topic: str | None, subscription: str | None, binding: str | None, into: str | None, *, letters: bool
+    bounds: Bounds,
+    topic: str | None,
+    subscription: str | None,
+    binding: str | None,
+    into: str | None,
+    *,
+    letters: bool,
+    rate: float | None = None,
+    config: Path | None = None,
 ) -> str:
     """The command that goes on with the same replay: with `now` written out, for it would be another one later."""
     flags = {
@@ -57,6 +69,8 @@ def again(
         "--subscription": subscription,
         "--binding": binding,
         "--into": into,
+        "--rate": None if rate is None else f"{rate:.15g}",
+        "--config": config,
     }
     given = [f"{flag} {shlex.quote(str(value))}" for flag, value in flags.items() if value is not None]
     return " ".join(["payload-worker replay", *given, *(["--dead-letter"] if letters else [])])

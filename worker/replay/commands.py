@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
@@ -44,6 +45,8 @@ def replay(  # noqa: PLR0917 - typer turns parameters into flags
     from worker.replay.asking import again, bounds_of, topics_of  # noqa: PLC0415 - so that --help answers at once
     from worker.replay.session import Order, replayed  # noqa: PLC0415
 
+    if not math.isfinite(rate):
+        raise typer.BadParameter("--rate is a number of events a second; without a bound: give a large one")
     settings = settings_of(config)
     if into is not None:
         settings = settings.model_copy(update={"mart": settings.mart.model_copy(update={"data_mart_id": into})})
@@ -59,7 +62,16 @@ def replay(  # noqa: PLR0917 - typer turns parameters into flags
         letters=dead_letter,
         restart=restart,
         dry=dry_run,
-        again=again(bounds, topic, subscription, binding, into, letters=dead_letter),
+        again=again(
+            bounds,
+            topic,
+            subscription,
+            binding,
+            into,
+            letters=dead_letter,
+            rate=None if rate == RATE else rate,
+            config=config,
+        ),
     )
     raise typer.Exit(replayed(order, yes=yes, as_json=as_json))
 
@@ -68,4 +80,4 @@ def shadow(config: ConfigFile, *, to_end: bool) -> None:
     """What `run --dry-run` does; ends with its exit code."""
     from worker.replay.session import Shadow, shadowed  # noqa: PLC0415
 
-    raise typer.Exit(shadowed(Shadow(settings_of(config), endless=not to_end)))
+    raise typer.Exit(shadowed(Shadow(settings_of(config), endless=not to_end, config=config)))

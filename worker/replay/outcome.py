@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 
 THOUSAND = 1000
 
+UNPAIRED = "unpaired-"
+"""How the codes begin of halves of scorings that were given up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Events of this run. Each that was read was posted, skipped or refused, or is still `open`.
 
     `refused` counts by disposition and code, `first` has the place of the first of each. `rows` by subscription.
-    `ended`: nothing is left to be read; `flood`: why the flood guard has stopped it.
+    `ended`: nothing is left to be read; `flood`: why the flood guard has stopped it. `halves` of scorings are open
+    whose others were not read.
     """
 
     dry: bool
@@ -34,6 +38,17 @@ class Outcome:
     first: Mapping[str, str] = field(default_factory=dict)
     lettered: bool = False
     flood: Stop | None = None
+    halves: int = 0
+
+    @property
+    def unpaired(self) -> int:
+        """Halves of scorings that were refused, for their others have not come: none of them is dead-lettered."""
+        return sum(count for kind, count in self.refused.items() if kind.partition("/")[2].startswith(UNPAIRED))
+
+    @property
+    def alone(self) -> int:
+        """Halves of scorings that are neither posted nor dead-lettered, at the end of the run."""
+        return self.halves + self.unpaired if self.ended else 0
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -56,7 +71,7 @@ class Outcome:
 
     def _letters(self) -> str:
         if self.lettered:
-            return "dead-lettered"
+            return "dead-lettered, but for unpaired halves" if self.unpaired else "dead-lettered"
         return (
             "" if self.dry else "not written anywhere: the live group has dead-lettered them (--dead-letter does too)"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from worker.telemetry import configure_logging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from worker.config import Settings
     from worker.replay.outcome import Outcome
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from worker.topics.spans import Bounds
 
 OK, UNSETTLED = 0, 75
+_REFUSED = (401, 403)
 log = structlog.get_logger()
 
 
@@ -63,15 +66,22 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """A shadow run: until it is stopped, or to the end of the log as it is now."""
+    """A shadow run: until it is stopped, or to the end of the log as it is now; `config`: the settings' file."""
 
     settings: Settings
     endless: bool
+    config: Path | None = None
+
+    @property
+    def again(self) -> str:
+        """The command that does it."""
+        flags = [*([] if self.endless else ["--to-end"]), *(["--config", str(self.config)] if self.config else [])]
+        return shlex.join(["payload-worker", "run", "--dry-run", *flags])
 
 
 def replayed(order: Order, *, yes: bool, as_json: bool) -> int:
     """Replay; the exit code. Ends the program where it cannot be begun."""
-    with _telling():
+    with telling():
         found = plan(order.settings.kafka, order.asked, restart=order.restart)
         choice = _choice(order)
     _show(order, found)
@@ -87,14 +97,14 @@ def replayed(order: Order, *, yes: bool, as_json: bool) -> int:
 
 def shadowed(shadow: Shadow) -> int:
     """Do what the worker would do, but for posts, letters and commits; the exit code."""
-    with _telling():
+    with telling():
         spans = from_where_it_is(shadow.settings.kafka, endless=shadow.endless)
     kafka = in_group(shadow.settings.kafka, f"{shadow.settings.kafka.group_id}.dry-run")
     settings = shadow.settings.model_copy(update={"kafka": kafka})
     _say("dry run: nothing is posted, dead-lettered or committed")
     ran = _run(settings, Manner([span for span in spans if span.count], dry=True), "dry run")
     stopped = OK if shadow.endless else UNSETTLED
-    return _end(ran, "payload-worker run --dry-run", refused=OK, stopped=stopped)
+    return _end(ran, shadow.again, refused=OK, stopped=stopped)
 
 
 def _choice(order: Order) -> Choice:
@@ -112,13 +122,17 @@ def _choice(order: Order) -> Choice:
 
 
 @contextmanager
-def _telling() -> Iterator[None]:
+def telling() -> Iterator[None]:
     """What cannot be had ends the program with a line and a code."""
     try:
         yield
     except (SchemaDirectoryError, RegistryError, ClientError) as error:
         fail(CONFIG, error)
-    except (ClusterError, MartError, TokenError, SourceError) as error:
+    except TokenError as error:
+        fail(CONFIG if error.refused else UNAVAILABLE, error)
+    except MartError as error:
+        fail(CONFIG if error.status in _REFUSED else UNAVAILABLE, error)
+    except (ClusterError, SourceError) as error:
         fail(UNAVAILABLE, error)
 
 
@@ -135,7 +149,7 @@ class _Ran:
 def _run(settings: Settings, manner: Manner, name: str) -> _Ran:
     """Run it under a progress bar, and tell what came of it in the log."""
     settled, failed = False, None
-    with _telling(), progress() as bars:
+    with telling(), progress() as bars:
         configure_logging(settings.log)  # here, for the bar to make way for its lines
         bounded = Bounded(settings, manner, time.monotonic)
         bounded.show(Bar(bars, name, manner.spans, lambda: bounded.outcome))
@@ -165,7 +179,16 @@ def _end(ran: _Ran, again: str, *, as_json: bool = False, refused: int = DATA, s
         if stopped == UNSETTLED:
             _say(f"stopped before its end; to go on: {again}")
         return stopped
+    if outcome.alone:
+        _say(f"payload-worker: {_halves(outcome.alone, bounded=refused == DATA)}")
+        return refused
     return refused if outcome.refused and not outcome.lettered else OK
+
+
+def _halves(count: int, *, bounded: bool) -> str:
+    """What is to be said of halves of scorings whose others were not read."""
+    told = f"{count:,} halves of scorings were left: their others lie outside of what was read, or never came"
+    return f"{told}; widen --from and --to by events.pairing_seconds" if bounded else told
 
 
 def _show(order: Order, found: Plan) -> None:

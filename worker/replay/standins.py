@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from worker.flow.jobs import Letter, Lettered, Post, Posted
 from worker.flow.verdict import Answer, Verdict
+from worker.replay.outcome import UNPAIRED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,27 @@ class Unwritten:
 
     def close(self) -> None:
         """There is nothing to let go of."""
+
+
+class PairedLetters:
+    """A dead-letter topic that is not told of halves of scorings without their others: these are acknowledged at once.
+
+    Within a span nobody knows whether the other half lies outside of it, and was delivered with this one long ago.
+    """
+
+    def __init__(self, letters: LetterBox) -> None:
+        self._letters = letters
+        self._aside = Unwritten()
+        self.close = letters.close
+
+    def send(self, letter: Letter) -> None:
+        """Write it, unless it is of such a half."""
+        alone = letter.rejection.refusal.code.startswith(UNPAIRED)
+        (self._aside if alone else self._letters).send(letter)
+
+    def collect(self, timeout: float = 0) -> list[Lettered]:
+        """What was acknowledged."""
+        return self._aside.collect() + self._letters.collect(timeout)
 
 
 class CountedPosts:

@@ -11,7 +11,7 @@ from worker.replay.chosen import Choice, Chosen
 from worker.replay.outcome import Outcome
 from worker.replay.pace import Pace
 from worker.replay.source import SpanSource
-from worker.replay.standins import CountedLetters, CountedPosts, Unsent, Unwritten
+from worker.replay.standins import CountedLetters, CountedPosts, PairedLetters, Unsent, Unwritten
 from worker.replay.watch import Watch
 from worker.run import quiet_collector, stop_on_signals
 
@@ -72,7 +72,9 @@ class Bounded:
         manner = self._manner
         self._flow: Flow = inside.flow
         self._posts = CountedPosts(Unsent() if manner.dry else inside.courier())
-        self._letters = CountedLetters(inside.letters() if manner.letters and not manner.dry else Unwritten())
+        self._letters = CountedLetters(
+            PairedLetters(inside.letters()) if manner.letters and not manner.dry else Unwritten()
+        )
         self._watch = Watch(inside.flow, self._clock)
         self._chosen: Chosen | None = None
         return Ends(lambda worker: self._source(inside, worker), self._posts, self._letters, self._watch, self._rooms)
@@ -129,6 +131,7 @@ class Bounded:
             first=dict(self._letters.first),
             lettered=self._manner.letters,
             flood=self._flow.stopped,
+            halves=self._flow.halves,
         )
 
 

@@ -92,8 +92,8 @@ class TopicReader:
         end of a partition among it, and keeps paused what was.
 
         Raises:
-            ClusterError: no broker has answered for `SILENCE` seconds, records were deleted before they were read, or
-                reading is refused.
+            ClusterError: no broker has answered for `SILENCE` seconds of waiting, records were deleted before they were
+                read, or reading is refused.
         """
         open_spans = {(span.topic, span.partition): span for span in spans if span.count}
         if not open_spans:
@@ -105,14 +105,16 @@ class TopicReader:
             while open_spans:
                 messages = _consume(consumer)
                 heard = self._heard(heard, any(each.error() is None for each in messages))
+                before = self._clock()
                 yield [each for each in messages if _counts(consumer, each, open_spans)]
+                heard += self._clock() - before  # what the caller takes its time for is no broker's silence
         finally:
             consumer.close()
 
     def _heard(self, heard: float, now_heard: bool) -> float:  # noqa: FBT001 - one call, named there
         now = self._clock()
         if not now_heard and now - heard > SILENCE:
-            raise ClusterError(f"no broker has answered for {SILENCE:.0f} s; nothing was changed, try again")
+            raise ClusterError(f"no broker has answered for {SILENCE:.0f} s; give the same command again")
         return now if now_heard else heard
 
 

@@ -27,10 +27,16 @@ def instant(text: str, now: datetime) -> int:
 
 
 def shown(milliseconds: int) -> str:
-    """The same in UTC, to the millisecond; a dash where a record has no timestamp (-1)."""
+    """The same in UTC, to the millisecond; a dash where a record has no timestamp (-1).
+
+    A producer may write any number, as microseconds: what no calendar has is shown as the number that it is.
+    """
     if milliseconds < 0:
         return "-"
-    found = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    try:
+        found = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"{milliseconds} ms"
     return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from worker.audit.command import bounds_of, ended_well
-from worker.console import AsJson, ConfigFile, fail, progress, settings_of
+from worker.console import DATA, AsJson, ConfigFile, fail, progress, settings_of
 from worker.topics.times import instant
-from worker.trace.tracing import Tracer
+from worker.trace.tracing import NotFollowedError, Tracer
 
 NOTHING = 1
 """The exit code where no such event is found."""
@@ -34,7 +34,7 @@ def trace(
 ) -> None:
     """Tell the life of one event: where it lies, for whom it is, what became of it. Prints nothing of its payload.
 
-    Exit 1 if no such event is found.
+    Exit 1 if no such event is found; 65 if it is, or may be, of a topic of CloudEvents.
     """
     bounds = bounds_of(since, until, None, None, None)
     if bounds.since is None:
@@ -42,7 +42,10 @@ def trace(
         bounds = replace(bounds, since=end - _DAY)
     settings = settings_of(config)
     with ended_well(settings) as mart, progress() as bar, closing(Tracer(settings, mart, bar)) as tracer:
-        found = tracer.trace(what, bounds)
+        try:
+            found = tracer.trace(what, bounds)
+        except NotFollowedError as pairs:
+            fail(DATA, f"{pairs} has CloudEvents, of which two are one scoring: trace cannot follow them yet")
     if as_json:
         typer.echo(json.dumps([each.document() for each in found]))
     else:

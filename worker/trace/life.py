@@ -81,6 +81,8 @@ class Life:
             self.verdict = last.state
         elif self.letters and (last is None or last.redrives <= letters):
             self.verdict = "dead-lettered"
+        elif self.subscription is None or self.scoring_id is None:
+            self.verdict = "not-known"
         else:
             self.verdict = "stored-in-part" if self.rows else "missing"
 
@@ -115,6 +117,8 @@ MEANINGS = {
     "dead-lettered": "it was refused, and lies in the dead-letter topic",
     "open": "at or above the group's committed offset: still the worker's to deliver",
     "unread": "the group has no committed offset on its partition",
+    "not-known": "the group has acknowledged it and no dead letter of it is there; whose it is cannot be told, so that "
+    "it was not looked for in the data mart",
     "missing": "the group has acknowledged it, but neither the data mart nor the dead-letter topic holds it",
 }
 

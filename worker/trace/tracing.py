@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from worker.audit.auditing import redrives
 from worker.audit.held import Table, moment
+from worker.audit.letters import letter_topics
 from worker.audit.walking import Walker
+from worker.dlq.headers import PARKED
 from worker.dlq.headers import read as told_by
 from worker.model import Event
 from worker.rooms.framing import (
@@ -44,7 +46,12 @@ _FRAMINGS: Mapping[type, str] = {
     Fingerprint: "Avro single object",
     TopicSchema: "bare body",
 }
+_JSON = "JSON event"
 _ROW = re.compile(r"-\d+$")
+
+
+class NotFollowedError(Exception):
+    """The event is, or may be, two records of this topic: such scorings cannot be traced."""
 
 
 class Tracer:
@@ -56,22 +63,34 @@ class Tracer:
         self._mart = mart
         self._progress = progress
         self._walker = Walker(settings, mart)
-        self._letter_topics = sorted({settings.dead_letter_topic(each) for each in settings.kafka.topics})
+        self._letter_topics = letter_topics(settings, settings.kafka.topics)
+        formats = settings.events.formats
+        self._pairs = [each for each in settings.kafka.topics if formats.get(each) == "cloudevents"]
+        self._single = [each for each in settings.kafka.topics if each not in self._pairs]
+        self._json = {each for each in self._single if formats.get(each) == "json"}
 
     def close(self) -> None:
         """Close the registry's connections."""
         self._walker.close()
 
     def trace(self, what: str, bounds: Bounds) -> list[Life]:
-        """The lives that are meant: none if nothing is found, several where events share a scoring id."""
+        """The lives that are meant: none if nothing is found, several where events share a scoring id.
+
+        Raises:
+            NotFollowedError: it is of a topic of CloudEvents, or is not found, and may be of one.
+        """
         with TopicReader(self._settings.kafka) as reader:
             place = self._place(what, reader)
+            if place is not None and place.topic in self._pairs:
+                raise NotFollowedError(place.topic)
             found = self._by_id(what, bounds, reader) if place is None else self._at(place, reader)
             lives = self._grouped(found, reader)
             self._letters(lives, reader)
             if place is not None:
                 self._copies(lives, bounds, reader)
             self._commits(lives, reader)
+        if place is None and not lives and self._pairs:
+            raise NotFollowedError(self._pairs[0])
         for life in lives.values():
             self._walk(life)
             self._rows(life[0])
@@ -105,16 +124,17 @@ class Tracer:
             self._progress.advance(task, len(chunk))
 
     def _by_id(self, wanted: str, bounds: Bounds, reader: TopicReader) -> list[Envelope]:
-        """Records of the events of a scoring id, or of a row's id; given ids lie in the record as they are."""
+        """Records of the events of a scoring id, or of a row's id; in Avro, given ids lie in the record as they are."""
         ids = {wanted, _ROW.sub("", wanted)}
         texts = [each.encode() for each in ids]
-        spans = reader.find(self._settings.kafka.topics, bounds)
+        spans = reader.find(self._single, bounds) if self._single else []
         return [each for each in self._read(spans, reader, "events") if self._is_of(each, ids, texts)]
 
     def _is_of(self, envelope: Envelope, ids: set[str], texts: list[bytes]) -> bool:
         value = envelope.value or b""
         derived = self._walker.suite.identity.scoring_id(envelope) in ids
-        if not (derived or any(each in value for each in texts) or self._is_compressed(envelope)):
+        perhaps = derived or any(each in value for each in texts)
+        if not (perhaps or envelope.claim.topic in self._json or self._is_compressed(envelope)):
             return False
         event = self._walker.suite.decoder.event(envelope)
         given = event.scoring_id if isinstance(event, Event) else None
@@ -146,12 +166,19 @@ class Tracer:
 
     def _letters(self, lives: dict[Place, tuple[Life, list[Envelope]]], reader: TopicReader) -> None:
         """All dead letters are looked through: a letter's time is its record's, and so in no order."""
-        if not lives:
-            return
-        for each in self._read(reader.find(self._letter_topics, Bounds()), reader, "dead letters"):
+        for parked in (False, True) if lives else ():
+            topics = [topic for topic, is_parking in self._letter_topics.items() if is_parking is parked]
+            self._read_letters(lives, reader.find(topics, Bounds()) if topics else [], reader)
+
+    def _read_letters(
+        self, lives: dict[Place, tuple[Life, list[Envelope]]], spans: list[Span], reader: TopicReader
+    ) -> None:
+        """A letter that was parked is told once, as long as it is still where it was."""
+        for each in self._read(spans, reader, "dead letters"):
             told = told_by(each.headers)
+            copied = (dict(each.headers).get(PARKED) or b"").decode(errors="replace")
             life = None if told is None or told.place is None else lives.get(Place(*told.place))
-            if told is None or life is None:
+            if told is None or life is None or any(str(letter.place) == copied for letter in life[0].letters):
                 continue
             detail, when = told.detail if told.own else None, shown(each.timestamp_ms)
             life[0].letters.append(
@@ -188,7 +215,7 @@ class Tracer:
         """Of the last record that can be read: a copy may have been repaired."""
         told, records = life
         for envelope in records:
-            framed = self._framed(envelope)
+            framed = _JSON if envelope.claim.topic in self._json else self._framed(envelope)
             told.framing = framed if isinstance(framed, str) else _FRAMINGS[type(framed.schema)]
             told.schema = None if isinstance(framed, str) else self._named(framed.schema)
             for seen in self._walker.see_envelopes([envelope]):
