@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import httpx
@@ -18,18 +17,17 @@ from worker.edges.cluster import ClientError, ClusterError
 from worker.edges.registry import RegistryError
 from worker.edges.schemas import SchemaDirectoryError
 from worker.mart.client import USER_AGENT, MartClient, MartError, TokenError, token_source
-from worker.topics.spans import Bounds
-from worker.topics.times import instant, shown
+from worker.topics.asking import bounds_of, topics_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from worker.config import Settings
+    from worker.topics.spans import Bounds
 
 GAP = 1
 """The exit code of an audit that found one."""
 
-_OFFSETS = "offsets are a partition's: give --partition, and --topic where several are set"
 _REFUSED = (401, 403)
 
 From = Annotated[str | None, typer.Option("--from", help="ISO 8601 time with a zone, or now.", show_default=False)]
@@ -56,10 +54,8 @@ def audit(  # noqa: PLR0917 - typer turns parameters into flags, whatever their 
     Nothing is written. Exit 1 if an event is acknowledged and neither stored nor dead-lettered.
     """
     bounds = bounds_of(since, until, partition, offset_from, offset_to)
-    if bounds.since is None and bounds.offset_from is None:
-        raise typer.BadParameter("say where to begin: --from TIME, or --offset-from with --partition")
     settings = settings_of(config)
-    asked = Asked(topics_of(settings, topic, bounds), bounds, subscription, wait)
+    asked = Asked(_topics(settings, topic, bounds), bounds, subscription, wait)
     with ended_well(settings) as mart, progress() as bar, closing(Audit(settings, mart, asked, bar)) as job:
         if job.unknown:
             fail(DATA, f"--subscription {subscription}: the data mart has no subscription of this id")
@@ -74,32 +70,9 @@ def audit(  # noqa: PLR0917 - typer turns parameters into flags, whatever their 
         raise typer.Exit(GAP)
 
 
-def bounds_of(
-    since: str | None, until: str | None, partition: int | None, offset_from: int | None, offset_to: int | None
-) -> Bounds:
-    """What was asked for; ends with 2 where it makes no sense."""
-    now = datetime.now(UTC)
-    try:
-        begin, end = (None if each is None else instant(each, now) for each in (since, until))
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    if begin is not None and end is not None and begin >= end:
-        raise typer.BadParameter(f"--from {shown(begin)} is not before --to {shown(end)}")
-    if partition is None and (offset_from, offset_to) != (None, None):
-        raise typer.BadParameter(_OFFSETS)
-    if offset_from is not None and offset_to is not None and offset_from >= offset_to:
-        raise typer.BadParameter("--offset-from is not before --offset-to")
-    return Bounds(begin, end, offset_from, offset_to, partition)
-
-
-def topics_of(settings: Settings, topic: str | None, bounds: Bounds) -> tuple[str, ...]:
-    """The topics that are meant; ends with 2 where it makes no sense, with 65 where it cannot be answered."""
-    known = settings.kafka.topics
-    if topic is not None and topic not in known:
-        raise typer.BadParameter(f"--topic {topic} is none of kafka.topics: {', '.join(known)}")
-    if topic is None and len(known) > 1 and (bounds.offset_from, bounds.offset_to) != (None, None):
-        raise typer.BadParameter(_OFFSETS)
-    found = tuple(known) if topic is None else (topic,)
+def _topics(settings: Settings, topic: str | None, bounds: Bounds) -> tuple[str, ...]:
+    """The topics that are meant; ends with 65 where it cannot be answered."""
+    found = topics_of(settings.kafka.topics, topic, bounds)
     pairs = [each for each in found if settings.events.formats.get(each) == "cloudevents"]
     if pairs:
         fail(DATA, f"{pairs[0]} has CloudEvents, of which two are one scoring: an audit cannot account for them yet")

@@ -42,8 +42,9 @@ def replay(  # noqa: PLR0917 - typer turns parameters into flags
 
     Scoring ids are the same again, so what the data mart has does not change.
     """
-    from worker.replay.asking import again, bounds_of, topics_of  # noqa: PLC0415 - so that --help answers at once
+    from worker.replay.asking import again  # noqa: PLC0415 - so that --help answers at once
     from worker.replay.session import Order, replayed  # noqa: PLC0415
+    from worker.topics.asking import bounds_of, topics_of  # noqa: PLC0415
 
     if not math.isfinite(rate):
         raise typer.BadParameter("--rate is a number of events a second; without a bound: give a large one")

@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from worker.audit.command import bounds_of, ended_well
+from worker.audit.command import ended_well
 from worker.console import DATA, AsJson, ConfigFile, fail, progress, settings_of
+from worker.topics.asking import bounds_of
 from worker.topics.times import instant
 from worker.trace.tracing import NotFollowedError, Tracer
 
@@ -36,7 +37,7 @@ def trace(
 
     Exit 1 if no such event is found; 65 if it is, or may be, of a topic of CloudEvents.
     """
-    bounds = bounds_of(since, until, None, None, None)
+    bounds = bounds_of(since, until, begins=False)
     if bounds.since is None:
         end = bounds.until if bounds.until is not None else instant("now", datetime.now(UTC))
         bounds = replace(bounds, since=end - _DAY)
