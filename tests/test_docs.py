@@ -291,7 +291,8 @@ def added(convention: Convention) -> set[str]:
     """The names of all headers that a letter can have, of a record that was sent back."""
     envelope = Envelope(Claim("t", 0), 0, 0, None, b"", [(REDRIVES, b"1")])
     refusal = Refusal(Disposition.REJECTED, "rejected", "")
-    return {name for name, _ in headers(Rejection(envelope, refusal, 1, 400, "{}"), "g", FULL, convention)}
+    rejection = Rejection(envelope, refusal, 1, 400, "{}")
+    return {name for name, _ in headers(rejection, "g", FULL, convention, {"t": "id"})}
 
 
 def test_every_header_of_a_dead_letter_is_told() -> None:

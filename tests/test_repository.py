@@ -77,7 +77,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "formats": frozenset({"config", "rooms"}),
     "seams": frozenset({"flow.jobs", "model", "rooms.directory", "rooms.suite"}),
     "replay": EVERYTHING | {"console", "topics"},
-    "dlq": frozenset({"config", "console", "edges", "mart", "model", "rooms", "telemetry", "topics"}),
+    "dlq": frozenset({"config", "console", "edges", "formats", "mart", "model", "rooms", "telemetry", "topics"}),
     "audit": frozenset({"config", "console", "dlq.headers", "edges", "formats", "mart", "model", "rooms", "topics"}),
     "trace": frozenset(
         {"audit", "config", "console", "dlq.headers", "edges", "formats", "mart", "model", "rooms", "topics"}

@@ -69,9 +69,9 @@ class Inside:
 
     def letters(self) -> DeadLetters:
         """Writes to the dead-letter topic."""
-        return DeadLetters(
-            self.settings.kafka, self.settings.dead_letter_topic, convention=self.settings.dead_letter.headers
-        )
+        settings, ids = self.settings, self.cluster.topic_ids
+        convention = settings.dead_letter.headers
+        return DeadLetters(settings.kafka, settings.dead_letter_topic, convention=convention, topic_ids=ids)
 
 
 @dataclass(frozen=True, slots=True)

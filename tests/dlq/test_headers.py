@@ -183,6 +183,19 @@ def test_what_the_worker_writes_in_any_convention_is_read_back(
     assert without_told(found, told) == others
 
 
+@pytest.mark.parametrize("level", [FULL, SLIM])
+@pytest.mark.parametrize("written", get_args(Convention))
+def test_the_id_of_the_first_topic_is_told_in_any_convention_where_it_is_known(level: int, written: Convention) -> None:
+    first = identity(Told(KIP, topic="first", partition=0, offset=1), 1)
+    rejection = Rejection(Envelope(Claim("t", 0), 7, -1, None, b"", first), Refusal(Disposition.DECODE, "not-avro", ""))
+    for ids, expected in (({"first": "a", "t": "b"}, "a"), ({"t": "b"}, None)):
+        found = as_read(headers_of_letter(rejection, "g", level, written, ids))
+        told = read(found)
+        assert told is not None
+        assert told.topic_id == expected
+        assert without_told(found, told) == []
+
+
 @given(topic=TOPICS, partition=PARTITIONS, offset=OFFSETS)
 def test_a_record_that_was_sent_back_and_is_refused_again_keeps_its_first_place_in_any_convention(
     topic: str, partition: int, offset: int

@@ -138,6 +138,8 @@ def test_a_body_that_would_not_stay_what_it_is_is_not_changed(data: bytes) -> No
         ('[[change]]\nset = "asset"\ndrop = "asset"\nto = "x"', "exactly one of"),
         ("[[change]]\ndrop = 1", "names a path"),
         ('[[change]]\nset = "request.body.a"\nto = 2020-01-01', "cannot be set"),
+        ('[[change]]\nset = "request.body.a"\nto = {b = [nan]}', "cannot be set"),
+        ('[[change]]\ndefault = "response.column.a"\nto = -inf', "cannot be set"),
     ],
 )
 def test_a_file_that_is_no_repair_is_refused_by_the_number_of_its_change(text: str, part: str) -> None:

@@ -114,6 +114,9 @@ def test_letters_of_six_causes_are_explained_repaired_and_sent_back_once(
     assert {kind: each["count"] for kind, each in found.items()} == truth
     assert all(each["first"] <= each["last"] and stage.letters in each["example"] for each in found.values())
 
+    ids = describe(Kafka(bootstrap_servers=stage.bootstrap), [stage.topic]).topic_ids
+    letter = added_headers(stage.dead_letters(1)[0])
+    assert letter["payload-worker.topic.id"].decode() == ids[stage.topic], "with it, a topic made anew is another one"
     wanted = set(_ids(stage, "unknown-asset"))
     repair = tmp_path / "repair.toml"
     repair.write_text(PATCH)

@@ -118,6 +118,19 @@ def test_a_letter_is_the_record_as_it_came_with_all_that_explains_it(
     }
 
 
+def test_the_id_of_the_topic_is_told_with_the_place(broker: Broker, make_topic: TopicFactory) -> None:
+    topic = make_topic()
+    kafka = Kafka(bootstrap_servers=broker.bootstrap, group_id="g")
+    letters = DeadLetters(kafka, lambda _: topic, topic_ids={"events": "an-id"})
+    try:
+        letters.send(letter(partition=0))
+        assert [each.error for each in outcomes(letters, 1)] == [None]
+    finally:
+        letters.close()
+    (message,) = read(broker, topic, 1)
+    assert told(message)[f"{OWN}topic.id"] == "an-id"
+
+
 def test_a_tombstone_stays_one_and_a_refusal_of_our_own_has_no_status(
     broker: Broker, make_topic: TopicFactory, writer: Writer
 ) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from worker.dlq.headers import PARKED
-from worker.dlq.letters import Known, Letter, letter_of
+from worker.dlq.letters import IN_EVENT, Known, Letter, letter_of
 from worker.dlq.marks import Marks
 from worker.edges.cluster import describe
 from worker.topics.spans import Bounds, Span
@@ -34,6 +34,8 @@ class Choice:
     where: Where
     since: int | None = None
     until: int | None = None
+    subscriptions: bool = False
+    """Subscriptions are wanted, though perhaps no filter names them."""
 
     def in_time(self, letter: Letter) -> bool:
         """Whether a letter's timestamp is in bounds; timestamps need not grow with offsets in these topics."""
@@ -50,6 +52,10 @@ class Found:
     read: int = 0
     parked: int = 0
     """Letters that would be meant, and were parked."""
+
+
+class BlindError(Exception):
+    """A filter asks what no letter of a topic can tell; the message says which, and what to do."""
 
 
 class Box:
@@ -87,6 +93,7 @@ class Box:
         Raises:
             ClusterError: Kafka does not answer, or letters were deleted meanwhile.
             RegistryError: a fact needs a schema, and the registry gives no answer.
+            BlindError: a filter asks what a letter cannot tell, so that it would be passed over without a word.
         """
         spans = [self._from(span, positions or {}) for span in self.spans]
         for messages in self._reader.read(spans):
@@ -96,7 +103,7 @@ class Box:
                 letter = letter_of(message)
                 found.reached[letter.topic, letter.partition] = letter.offset + 1
                 facts = Known(letter, self._opener.schema, self._opener.facts, self._subscription)
-                if not self.choice.in_time(letter) or not self.choice.where.holds(facts):
+                if not self.choice.in_time(letter) or not self._holds(letter, facts):
                     continue
                 if self._parked.has(letter.topic, letter.partition, letter.offset):
                     parked += 1
@@ -104,6 +111,18 @@ class Box:
                 found.letters.append((letter, facts))
             yield Found(found.letters, found.reached, found.read, parked)
         yield Found(reached={(span.topic, span.partition): span.end for span in spans})
+
+    def _holds(self, letter: Letter, facts: Known) -> bool:
+        asked = self.choice.where
+        if self._opener.format(letter) != "cloudevents" or not any(map(asked.names, IN_EVENT)):
+            return asked.holds(facts)
+        if asked.without(IN_EVENT).holds(facts):
+            topic = facts["topic"] or letter.topic
+            raise BlindError(
+                f"--where {asked}: {letter.place} is of {topic}, of whose CloudEvents two are one event, so that no "
+                f"letter tells {', '.join(IN_EVENT)}: ask for something else, or leave them out with topic!={topic}"
+            )
+        return False
 
     @staticmethod
     def _from(span: Span, positions: Mapping[tuple[str, int], int]) -> Span:

@@ -72,7 +72,7 @@ def _told(letter: Letter) -> dict[str, Any]:
         "offset": letter.offset,
         "timestamp": letter.timestamp_ms,
         "key": _text(letter.key),
-        "headers": [[name, _text(value)] for name, value in letter.headers],
+        "headers": None if letter.nameless else [[name, _text(value)] for name, value in letter.headers],
     }
 
 

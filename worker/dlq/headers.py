@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 CODE = f"{OWN}error.code"
 DISPOSITION = f"{OWN}error.disposition"
 STATUS = f"{OWN}http.status"
+TOPIC_ID = f"{OWN}topic.id"
+"""Kafka's id of the topic in which the record was first, from which its scoring id is derived."""
+
 PARKED = f"{OWN}parked.from"
 """Of a copy in a parking topic: where the letter lies, as `topic:partition:offset`."""
 
@@ -25,7 +28,8 @@ class Told:
 
     `convention` is the prefix of its place's headers. `own`: a worker of ours wrote it, so `detail` names fields and
     places only; anybody else's is the text of an exception, which may hold values of the record. `redrives`: how often
-    it was sent back already. `timestamp_ms`: the record's own, where the letter's need not be.
+    it was sent back already. `timestamp_ms`: the record's own, where the letter's need not be. `topic_id`: the id
+    that the topic had; another one of its name has another.
     """
 
     convention: str
@@ -40,6 +44,7 @@ class Told:
     group: str | None = None
     redrives: int = 0
     timestamp_ms: int | None = None
+    topic_id: str | None = None
 
     @property
     def place(self) -> tuple[str, int, int] | None:
@@ -119,6 +124,7 @@ def read(headers: Headers) -> Told | None:
         group=_text(found.get(names.group)),
         redrives=decimal(found.get(REDRIVES) or b"") or 0,
         timestamp_ms=_timestamp(first),
+        topic_id=_text(found.get(TOPIC_ID)),
     )
 
 

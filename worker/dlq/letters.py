@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 EVENT_FACTS: Final = ("service", "binding", "asset", "deployment")
 """Facts that are in the event, so that it has to be decoded for them."""
 
+IN_EVENT: Final = (*EVENT_FACTS, "subscription")
+"""With the subscription, which the directory finds by them."""
+
 NAMES: Final = (
     "disposition",
     "code",
@@ -28,8 +31,7 @@ NAMES: Final = (
     "group",
     "redrives",
     "schema",
-    *EVENT_FACTS,
-    "subscription",
+    *IN_EVENT,
 )
 """What a filter may name; topic, partition and offset are those where the record was first."""
 
@@ -49,6 +51,8 @@ class Letter:
     value: bytes | None
     headers: Headers
     told: Told | None
+    nameless: bool = False
+    """A header's name is not UTF-8, so that none can be told, and a copy would be without them."""
 
     def __repr__(self) -> str:
         return self.place
@@ -61,10 +65,11 @@ class Letter:
 
 def letter_of(message: Any) -> Letter:
     """The letter that a message is; without headers where one's name is not UTF-8: the library can tell none then."""
+    nameless = False
     try:
         headers = message.headers() or ()
     except (SystemError, UnicodeDecodeError):
-        headers = ()
+        headers, nameless = (), True
     time = message.timestamp()[1]
     return Letter(
         message.topic(),
@@ -75,6 +80,7 @@ def letter_of(message: Any) -> Letter:
         message.value(),
         headers,
         read(headers),
+        nameless,
     )
 
 

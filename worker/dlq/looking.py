@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ from worker.dlq.groups import Groups
 from worker.dlq.letters import NAMES
 from worker.dlq.session import USAGE, Filters, Payload, Session, Since, Topics, Until, WithParked, chosen, session
 from worker.dlq.showing import clean, document, line, rows, table, whole
-from worker.dlq.where import Condition, Where
+from worker.dlq.where import Where
 from worker.topics.spans import Bounds
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def explain(
         fail(USAGE, f"--by: there is no name {', '.join(wrong) or '(none given)'}; there are {', '.join(NAMES)}")
     choice = chosen(filters, since, until)
     with session(config) as opened:
-        box = opened.box(opened.topics(topics), _asking(choice, names), with_parked=with_parked)
+        asked = replace(choice, subscriptions="subscription" in names)
+        box = opened.box(opened.topics(topics), asked, with_parked=with_parked)
         groups, parked = counted(box, names)
     if as_json:
         typer.echo(document({"letters": groups.total, "parked": parked, "groups": rows(groups)}))
@@ -92,14 +94,6 @@ def counted(box: Box, names: list[str]) -> tuple[Groups, int]:
     return groups, parked
 
 
-def _asking(choice: Choice, names: list[str]) -> Choice:
-    """The same choice; groups by subscription need the directory as a filter does, so one is said that always holds."""
-    if "subscription" not in names or choice.where.names("subscription"):
-        return choice
-    always = Condition("subscription", "\0", wanted=False)
-    return Choice(Where((*choice.where.conditions, always)), choice.since, choice.until)
-
-
 def show(
     place: Annotated[str, typer.Argument(help="topic:partition:offset of a dead letter, as list and explain say.")],
     config: ConfigFile = None,
@@ -113,8 +107,7 @@ def show(
         fail(USAGE, f"{place} is not topic:partition:offset")
     with session(config) as opened:
         letter, facts = _letter(opened, at)
-        event = opened.opener.open(letter)
-        found = whole(letter, facts, event if isinstance(event, str) else event.record, payload=payload)
+        found = whole(letter, facts, opened.opener.event(letter), payload=payload)
     if as_json:
         typer.echo(document(found))
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,24 +17,24 @@ from worker.dlq.headers import PARKED
 from worker.dlq.looking import counted
 from worker.dlq.pacing import Pace
 from worker.dlq.patch import patch as read_patch
-from worker.dlq.progress import Progress, group_name
+from worker.dlq.progress import NoProgress, Progress, group_name
 from worker.dlq.redriving import Redrive, Successors, Tally
-from worker.dlq.sending import REDRIVES, Outgoing, Repair, Sender
+from worker.dlq.sending import REDRIVES, Outgoing, Repair, Sender, Sources
 from worker.dlq.session import Filters, Payload, Session, Since, Topics, Until, WithParked, chosen, session
 from worker.dlq.showing import clean, document, rows, table
 from worker.dlq.where import Where
 from worker.dlq.writing import Writer
-from worker.edges.cluster import Cluster, ClusterError, describe, limits
+from worker.edges.cluster import ClusterError, describe, limits
 from worker.edges.schemas import reader_schema
-from worker.rooms.decode import Decoder
 from worker.rooms.identity import Identity
 from worker.rooms.suite import Suite
+from worker.topics.spans import Bounds
 from worker.topics.times import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from worker.dlq.box import Positions
+    from worker.dlq.box import Box, Positions
     from worker.dlq.letters import Letter
 
 STOPPED = 75
@@ -43,7 +44,16 @@ PatchFile = Annotated[
     Path | None,
     typer.Option("--patch", "-p", help="A repair in TOML, made to each event before it is sent (docs/operations.md)."),
 ]
-Rate = Annotated[float | None, typer.Option(min=0.1, help="Records a second, at most.")]
+
+
+def _finite(value: float | None) -> float | None:
+    """A rate; that not every float is one, the option's bounds do not see."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no rate")
+    return value
+
+
+Rate = Annotated[float | None, typer.Option(min=0.1, callback=_finite, help="Records a second, at most.")]
 Most = Annotated[int | None, typer.Option("--max", min=1, help="Records at all, at most.")]
 
 
@@ -76,12 +86,9 @@ def redrive(
         meant = opened.topics(topics)
         source = _file(patch)
         repair = None if source is None else _repair(opened, source)
-        sender = Sender(_sources(opened).partitions, redrives, repair)
         box = opened.box(meant, choice, with_parked=with_parked)
-        kept = Progress(
-            opened.settings.kafka,
-            group_name(opened.settings.kafka.group_id, meant, choice.where, choice.since, choice.until, source),
-        )
+        sender = Sender(_sources(opened), redrives, repair, opened.opener.own_id)
+        kept = _kept(opened, meant, choice, source, with_parked, redrives)
         positions = {} if again else kept.read(box.spans)
         work = Redrive(box, sender, _successors(opened, meant), most)
         plan = work.plan(positions)
@@ -95,7 +102,7 @@ def redrive(
 
 
 def _run(
-    writer: Writer, work: Redrive, positions: Positions, kept: Progress, *, rate: float | None, total: int
+    writer: Writer, work: Redrive, positions: Positions, kept: Progress | NoProgress, *, rate: float | None, total: int
 ) -> Tally:
     sent = 0
 
@@ -114,7 +121,18 @@ def _run(
         writer.close()
 
 
-def _ended(tally: Tally, group: str, *, dry_run: bool, as_json: bool) -> None:
+def _kept(opened: Session, topics: Sequence[str], choice: Choice, *decides: object) -> Progress | NoProgress:
+    """Where progress is kept: in another group wherever another letter might be passed over.
+
+    A filter by subscription goes by the directory, which may name tomorrow what it does not know today.
+    """
+    if choice.where.names("subscription"):
+        return NoProgress()
+    kafka = opened.settings.kafka
+    return Progress(kafka, group_name(kafka.group_id, topics, choice.where, choice.since, choice.until, *decides))
+
+
+def _ended(tally: Tally, group: str | None, *, dry_run: bool, as_json: bool) -> None:
     """Say what was done, and end with the exit code that says whether it was all."""
     verb = "would be sent" if dry_run else "sent"
     if as_json:
@@ -129,7 +147,8 @@ def _ended(tally: Tally, group: str, *, dry_run: bool, as_json: bool) -> None:
         }
         typer.echo(document(told))
     else:
-        typer.echo(f"{tally.sent.total:,} {verb}" + ("" if dry_run else f"; progress is kept in the group {group}"))
+        where = f"; progress is kept in the group {group}" if group else "; no progress is kept of a subscription's"
+        typer.echo(f"{tally.sent.total:,} {verb}" + ("" if dry_run else where))
     if tally.stopped:
         fail(STOPPED, "stopped: run the same command again for the rest")
     if tally.unsent and not dry_run:
@@ -178,9 +197,7 @@ def _say(tally: Tally, what: str, *, payload: bool, quiet: bool) -> None:
 
 def _repair(opened: Session, source: bytes) -> Repair:
     settings = opened.settings
-    suite = Suite(
-        Decoder(opened.opener.book, settings.limits.event_bytes), Identity("", {}), settings.limits.record_bytes
-    )
+    suite = Suite(opened.opener.decoder, Identity("", {}), settings.limits.record_bytes)
     found = read_patch(source)
     return Repair(found, opened.opener, Encoder(reader_schema()), suite, opened.directory())
 
@@ -192,12 +209,13 @@ def _file(path: Path | None) -> bytes | None:
         fail(DATA, f"{path}: {error.strerror}")
 
 
-def _sources(opened: Session) -> Cluster:
+def _sources(opened: Session) -> Sources:
     """The topics of events; raises `ClusterError` where one is not there."""
     kafka = opened.settings.kafka
     cluster = describe(kafka, kafka.topics)
     cluster.require(kafka.topics)
-    return cluster
+    ends = {(each.topic, each.partition): each.end for each in opened.reader.find(kafka.topics, Bounds())}
+    return Sources(cluster.partitions, cluster.topic_ids, ends)
 
 
 def _successors(opened: Session, topics: Sequence[str]) -> Successors:
@@ -236,17 +254,24 @@ def park(
         if dry_run or not groups.total:
             return
         assure(f"Copy {groups.total:,} letters to {', '.join(partitions)}?", yes=yes)
-        count = _park(opened, meant, choice, partitions)
+        fresh = opened.box(meant, choice, with_parked=False)  # without what somebody parked meanwhile
+        fresh.spans = box.spans
+        count, nameless = _park(opened, fresh, partitions)
     typer.echo(f"{count:,} parked")
+    if nameless:
+        fail(
+            DATA, f"{nameless:,} letters were not parked: a header's name is not UTF-8, so that a copy would lose them"
+        )
 
 
-def _park(opened: Session, meant: Sequence[str], choice: Choice, partitions: dict[str, int]) -> int:
-    """A letter that somebody parked meanwhile is left out, for what is parked is looked up anew."""
-    writer, count = Writer(opened.settings.kafka), 0
+def _park(opened: Session, box: Box, partitions: dict[str, int]) -> tuple[int, int]:
+    """How many were parked, and how many cannot be."""
+    writer, count, nameless = Writer(opened.settings.kafka), 0, 0
     try:
         with Pace(None) as pace:
-            for found in opened.box(meant, choice, with_parked=False).read():
-                copies = [_copy(letter, partitions) for letter, _ in found.letters]
+            for found in box.read():
+                copies = copies_of([letter for letter, _ in found.letters], partitions)
+                nameless += len(found.letters) - len(copies)
                 if not pace(len(copies)):
                     fail(STOPPED, f"stopped: {count:,} are parked; run the same command again for the rest")
                 large = writer.write(copies)
@@ -255,10 +280,15 @@ def _park(opened: Session, meant: Sequence[str], choice: Choice, partitions: dic
                     raise ClusterError(f"{large[0].topic} takes no record of that size; {count:,} are parked")
     finally:
         writer.close()
-    return count
+    return count, nameless
 
 
-def _copy(letter: Letter, partitions: dict[str, int]) -> Outgoing:
+def copies_of(letters: Sequence[Letter], partitions: Mapping[str, int]) -> list[Outgoing]:
+    """What is written to the parking topics, which have so many partitions; without letters that would lose headers."""
+    return [_copy(letter, partitions) for letter in letters if not letter.nameless]
+
+
+def _copy(letter: Letter, partitions: Mapping[str, int]) -> Outgoing:
     topic = letter.topic + PARKING
     headers = [*(pair for pair in letter.headers if pair[0] != PARKED), (PARKED, letter.place.encode())]
     return Outgoing(topic, letter.partition % partitions[topic], letter.timestamp_ms, letter.key, letter.value, headers)
@@ -303,14 +333,14 @@ def export(
     choice = chosen(filters, since, until)
     with session(config) as opened:
         meant = opened.topics(topics)
-        groups, _ = counted(opened.box(meant, choice, with_parked=with_parked), ["disposition", "code"])
+        box = opened.box(meant, choice, with_parked=with_parked)
+        groups, _ = counted(box, ["disposition", "code"])
         typer.echo(f"to export: {groups.total:,}")
         if groups.total:
             typer.echo(table(rows(groups)))
         if dry_run:
             return
         assure(f"Write {groups.total:,} letters, with their payloads, to {to}?", yes=yes)
-        box = opened.box(meant, choice, with_parked=with_parked)
         letters = (letter for found in box.read() for letter, _ in found.letters)
         try:
             count = as_files(to, letters) if files else as_lines(to, letters)

@@ -5,6 +5,7 @@ Each `[[change]]` has one of `set`, `default`, `cast`, `rename`, `drop`, which n
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -133,7 +134,7 @@ def _fits(path: tuple[str, ...], value: Any) -> bool:
     if path[0] in NUMBERS:
         return type(value) is int
     if path[0] in SIDES and path[1] == "column":
-        return isinstance(value, _CELLS)
+        return _is_cell(value)
     if path[0] in SIDES and path[1] == "body":
         return _is_json(value)
     return isinstance(value, str)
@@ -144,4 +145,9 @@ def _is_json(value: Any) -> bool:
         return all(map(_is_json, value))
     if isinstance(value, dict):
         return all(map(_is_json, value.values()))
-    return isinstance(value, _CELLS)
+    return _is_cell(value)
+
+
+def _is_cell(value: Any) -> bool:
+    """TOML has `nan` and `inf`, which JSON has not."""
+    return isinstance(value, _CELLS) and (type(value) is not float or math.isfinite(value))

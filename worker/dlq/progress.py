@@ -26,6 +26,19 @@ def group_name(group_id: str, topics: Sequence[str], *meant: object) -> str:
     return f"{group_id}.redrive.{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
+class NoProgress:
+    """For a choice that is another one tomorrow, so that no position says what is behind it: it always begins anew."""
+
+    group: None = None
+
+    def read(self, _: Sequence[Span]) -> dict[tuple[str, int], int]:
+        """None."""
+        return {}
+
+    def write(self, _: Positions) -> None:
+        """Keeps nothing."""
+
+
 class Progress:
     """The positions that a group keeps; nobody joins it.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from worker.dlq.letters import Known, Letter
     from worker.dlq.sending import Sender
 
-PASSED: Final = frozenset({"untouched", "superseded", "redriven-too-often"})
+PASSED: Final = frozenset({"untouched", "superseded"})
 """Reasons that will not change: letters withheld for any other hold the position, for a later run may send them."""
 
 EXAMPLES: Final = 3
@@ -42,6 +42,8 @@ class Paces(Protocol):
 
     slice: int | None
     """How many go at once, at most; None: any number."""
+    stopped: bool
+    """A signal came: nothing more is to be begun."""
 
     def __call__(self, count: int) -> bool:
         """Wait until so many may be written; False: stop here."""
@@ -51,19 +53,20 @@ class Successors:
     """Which events were sent back and refused again, and how often."""
 
     def __init__(self) -> None:
-        self._by_count: dict[int, Marks] = {}
+        self._marks: dict[tuple[int, str | None], Marks] = {}
 
     def add(self, told: Told | None) -> None:
         """See a letter."""
         if told is not None and told.redrives and told.place is not None:
-            self._by_count.setdefault(told.redrives, Marks()).add(*told.place)
+            self._marks.setdefault((told.redrives, told.topic_id), Marks()).add(*told.place)
 
     def newer(self, told: Told | None) -> bool:
-        """Whether there is a newer letter of the same event."""
+        """Whether there is a newer letter of the same event: of the same place, in the same topic if that is known."""
         if told is None or told.place is None:
             return False
-        place = told.place
-        return any(marks.has(*place) for count, marks in self._by_count.items() if count > told.redrives)
+        place, same = told.place, {told.topic_id, None}
+        newer = ((count, topic_id) for count, topic_id in self._marks if count > told.redrives)
+        return any(self._marks[each].has(*place) for each in newer if told.topic_id is None or each[1] in same)
 
 
 @dataclass(slots=True)
@@ -141,6 +144,9 @@ class Redrive:
         """
         tally, held = Tally(), _Held()
         for entries, reached, parked in self._chunks(positions):
+            if pace.stopped:  # chunks without a letter that is meant are not asked of the pace
+                tally.stopped = True
+                break
             tally.parked += parked
             done = 0
             while done < len(entries):

@@ -10,7 +10,7 @@ from worker.dlq.headers import identity, without_told
 from worker.model import Claim, Envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from worker.dlq.encoding import Encoder
     from worker.dlq.headers import Told
@@ -59,12 +59,43 @@ class Repair:
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
-    """Makes records of letters. `partitions`: of each topic that records may be sent back to, how many it has."""
+class Sources:
+    """The topics that records may be sent back to: how many partitions each has, its id, and where each of them ends.
+
+    `topic_ids` are empty where the broker has none. `ends`: the next offset, by topic and partition.
+    """
 
     partitions: Mapping[str, int]
+    topic_ids: Mapping[str, str]
+    ends: Mapping[tuple[str, int], int]
+
+    def made_anew(self, told: Told) -> bool:
+        """Whether a letter is of a topic that had the name before, as far as can be told.
+
+        Of one that tells no topic id it is seen only where its offset is not given out yet.
+        """
+        if told.place is None:
+            return False
+        topic, partition, offset = told.place
+        present = self.topic_ids.get(topic)
+        if told.topic_id is not None and present is not None:
+            return told.topic_id != present
+        return offset >= self.ends.get((topic, partition), 0)
+
+
+def _derived(_: Letter) -> bool:
+    """No event is known to have a scoring id of its own."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Makes records of letters. `own_id`: whether a letter's event can be seen to have a scoring id of its own."""
+
+    sources: Sources
     most: int = REDRIVES
     repair: Repair | None = None
+    own_id: Callable[[Letter], bool] = _derived
 
     def prepare(self, letter: Letter) -> Outgoing | Withheld:
         """The record to send back for a letter; raises `RegistryError` where a repair needs the registry."""
@@ -72,16 +103,22 @@ class Sender:
         if told is None or told.place is None:
             return Withheld("no-place", "its headers do not say where it was first, so that its identity would be lost")
         topic, partition, _ = told.place
-        if topic not in self.partitions:
+        partitions = self.sources.partitions
+        if topic not in partitions:
             return Withheld("foreign-topic", "it was in a topic that is not among kafka.topics")
+        if self.sources.made_anew(told) and not self.own_id(letter):
+            return Withheld("other-topic", "its topic was made anew since: its identity would be another event's")
         if told.redrives >= self.most:
             return Withheld("redriven-too-often", f"it was sent back {told.redrives} times already, and refused again")
         headers = [*without_told(letter.headers, told), *identity(told, told.redrives + 1)]
         timestamp = letter.timestamp_ms if told.timestamp_ms is None else told.timestamp_ms
-        plain = Outgoing(topic, partition % self.partitions[topic], timestamp, letter.key, letter.value, headers)
+        plain = Outgoing(topic, partition % partitions[topic], timestamp, letter.key, letter.value, headers)
         return plain if self.repair is None else self._repaired(letter, told, plain, self.repair)
 
     def _repaired(self, letter: Letter, told: Told, plain: Outgoing, repair: Repair) -> Outgoing | Withheld:
+        name = repair.opener.format(letter)
+        if name != "avro":
+            return Withheld("not-avro", f"a patch changes Avro events only, and its topic has {name} events")
         opened = repair.opener.open(letter)
         if isinstance(opened, str):
             return Withheld("unreadable", opened)

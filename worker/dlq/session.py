@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.console import CONFIG, DATA, UNAVAILABLE, fail, settings_of
-from worker.dlq.box import Box, Choice, parked
+from worker.dlq.box import BlindError, Box, Choice, parked
 from worker.dlq.opening import Opener
 from worker.dlq.patch import PatchFileError
 from worker.dlq.where import Where, WhereError, where
@@ -17,6 +17,7 @@ from worker.edges.cluster import ClientError, ClusterError
 from worker.edges.fetching import fetch_directory
 from worker.edges.registry import REFUSED, RegistryClient, RegistryError
 from worker.edges.schemas import SchemaDirectoryError, load_schemas
+from worker.formats import decoder
 from worker.mart.client import MartClient, MartError, token_source
 from worker.mart.token import TokenError
 from worker.telemetry import configure_logging
@@ -58,7 +59,8 @@ class Session:
         given, registry = settings.schemas, settings.schemas.registry
         book = load_schemas(given.directory, given.bare, asks=bool(registry.urls))
         client = RegistryClient(registry) if registry.urls else None
-        self.opener = Opener(book, client, settings.limits.event_bytes)
+        formats, limit = settings.events.formats, settings.limits.event_bytes
+        self.opener = Opener(book, client, limit, formats, decoder(settings, book))
         self._directory: Directory | None = None
 
     def topics(self, given: Sequence[str] | None) -> list[str]:
@@ -78,7 +80,8 @@ class Session:
 
     def box(self, topics: Sequence[str], choice: Choice, *, with_parked: bool) -> Box:
         """The letters that are meant; raises `ClusterError`, and what `directory` raises where a filter needs it."""
-        directory = self.directory() if choice.where.names("subscription") else None
+        asked = choice.subscriptions or choice.where.names("subscription")
+        directory = self.directory() if asked else None
         marks = None if with_parked else parked(self.settings.kafka, self.reader, topics)
         return Box(self.reader, topics, choice, self.opener, directory=directory, parked=marks)
 
@@ -95,13 +98,22 @@ def session(config: Path | None) -> Iterator[Session]:
     except (ClientError, SchemaDirectoryError) as error:
         fail(CONFIG, error)
     except RegistryError as error:
-        fail(CONFIG if error.status in REFUSED else UNAVAILABLE, error)
+        fail(answered(error.status), error)
     except TokenError as error:
         fail(CONFIG if error.refused else UNAVAILABLE, error)
-    except (ClusterError, MartError) as error:
+    except MartError as error:
+        fail(answered(error.status), error)
+    except ClusterError as error:
         fail(UNAVAILABLE, error)
+    except BlindError as error:
+        fail(DATA, error)
     except PatchFileError as error:
         fail(DATA, f"--patch: {error}")
+
+
+def answered(status: int | None) -> int:
+    """The exit code where a registry or the data mart answered so: a refused credential is the settings' fault."""
+    return CONFIG if status in REFUSED else UNAVAILABLE
 
 
 def chosen(filters: Sequence[str] | None, since: str | None, until: str | None) -> Choice:

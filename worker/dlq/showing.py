@@ -6,7 +6,7 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from worker.dlq.headers import CODE, DISPOSITION, PARKED, STATUS
+from worker.dlq.headers import CODE, DISPOSITION, PARKED, STATUS, TOPIC_ID
 from worker.rooms.places import CONNECT, KIP, OWN, REDRIVES, SPRING, TIMESTAMP, binary
 from worker.topics.times import shown
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LIST: Final = ("disposition", "code", "status", "field", "schema", "redrives")
 """What a line of a list says of a letter, beside its place, its time and where it was."""
 
-_OURS: Final = (KIP, f"{OWN}version", CODE, DISPOSITION, STATUS, REDRIVES, PARKED, TIMESTAMP)
+_OURS: Final = (KIP, f"{OWN}version", CODE, DISPOSITION, STATUS, REDRIVES, PARKED, TIMESTAMP, TOPIC_ID)
 _PLACES: Final = (
     *(f"{CONNECT}{part}" for part in ("topic", "partition", "offset", "stage", "connector.name", "task.id")),
     *(f"{part}.class.name" for part in (CONNECT.rstrip("."), f"{CONNECT}exception")),

@@ -72,6 +72,10 @@ class Where:
         """Whether a letter with these facts is meant."""
         return all(each.holds(facts) for each in self.conditions)
 
+    def without(self, names: Sequence[str]) -> Where:
+        """Without the conditions that ask for these facts."""
+        return Where(tuple(each for each in self.conditions if each.name not in names))
+
     def names(self, name: str) -> bool:
         """Whether it asks for a fact."""
         return any(each.name == name for each in self.conditions)

@@ -68,8 +68,11 @@ class DeadLetters:
         topic_of: Callable[[str], str],
         overrides: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        *,
         convention: Convention = "kafka",
+        topic_ids: Mapping[str, str] | None = None,
     ) -> None:
+        self._topic_ids = topic_ids or {}
         self._convention = convention
         self._settings = {**producer_settings(kafka), **(overrides or {})}
         self._producer = client(Producer, self._settings)
@@ -122,7 +125,7 @@ class DeadLetters:
                 topic,
                 value=envelope.value,
                 key=envelope.key,
-                headers=headers(letter.rejection, self._group, level, self._convention),
+                headers=headers(letter.rejection, self._group, level, self._convention, self._topic_ids),
                 partition=envelope.claim.partition % self._partition_count(topic),
                 timestamp=max(envelope.timestamp_ms, 0),
                 on_delivery=lambda error, _: self._reported(letter, level, error),

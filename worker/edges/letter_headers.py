@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from worker import __version__
 from worker.flow.verdict import EXCERPT
 from worker.model import Claim, Disposition, Envelope, Refusal, Rejection
 from worker.rooms.identity import first_place
 from worker.rooms.places import CONNECT, KIP, OWN, REDRIVES, SPRING, TIMESTAMP
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 BATCHED, FULL, SLIM, BARE = range(4)
 """How a letter is written: with others, alone, with what is needed most, with nothing of ours."""
@@ -18,22 +22,34 @@ Convention = Literal["kafka", "connect", "spring"]
 
 Headers = list[tuple[str, bytes | str | None]]
 
+_NO_IDS: Final[Mapping[str, str]] = MappingProxyType({})
+
+_TOPIC_ID = 22
+"""Characters of a topic's id: 16 bytes as base64."""
+
 _LENGTHS = 6
 """Bytes that the lengths of a header's name and value take at most."""
 
 
-def headers(rejection: Rejection, group: str, level: int, convention: Convention = "kafka") -> Headers:
+def headers(
+    rejection: Rejection,
+    group: str,
+    level: int,
+    convention: Convention = "kafka",
+    topic_ids: Mapping[str, str] = _NO_IDS,
+) -> Headers:
     """The record's own headers, then ours: all that explain, only the place and the code (slim), none (bare).
 
     A record that was redriven keeps the place it first had, from which its scoring id is derived, and the count of its
     redrives. Written otherwise than in Kafka's names, a letter has no others' beside them that would contradict.
+    `topic_ids`: of the topics of events, where Kafka has them, so that a topic made anew is not taken for the old one.
     """
     added = (KIP, OWN) if convention == "kafka" else (KIP, OWN, CONNECT, SPRING)
     kept: Headers = [pair for pair in rejection.envelope.headers if not pair[0].startswith(added)]
     if level == BARE:
         return kept
     redrives: Headers = [pair for pair in rejection.envelope.headers if pair[0] == REDRIVES]
-    slim = [*_place(rejection, convention), (f"{OWN}error.code", rejection.refusal.code), *redrives[-1:]]
+    slim = [*_place(rejection, convention, topic_ids), (f"{OWN}error.code", rejection.refusal.code), *redrives[-1:]]
     return kept + slim + (_explanation(rejection, group, convention) if level < SLIM else [])
 
 
@@ -47,8 +63,9 @@ def added_bytes(topic: str, group: str) -> int:
         status=599,
         body="\N{GRINNING FACE}" * EXCERPT,
     )
+    ids = {topic: "x" * _TOPIC_ID}
     conventions: tuple[Convention, ...] = get_args(Convention)
-    return max(_size(headers(rejection, group, FULL, each)) for each in conventions)
+    return max(_size(headers(rejection, group, FULL, each, ids)) for each in conventions)
 
 
 def _size(added: Headers) -> int:
@@ -56,20 +73,22 @@ def _size(added: Headers) -> int:
     return sum(len(name.encode()) + len(value) + _LENGTHS for (name, _), value in zip(added, values, strict=True))
 
 
-def _place(rejection: Rejection, convention: Convention) -> Headers:
-    """Where the record was first, and the disposition."""
+def _place(rejection: Rejection, convention: Convention, topic_ids: Mapping[str, str]) -> Headers:
+    """Where the record was first, with the topic's id, and the disposition."""
     envelope, disposition = rejection.envelope, str(rejection.refusal.disposition)
     topic, partition, offset = first_place(envelope) or (
         envelope.claim.topic,
         envelope.claim.partition,
         envelope.offset,
     )
+    known: Headers = [(f"{OWN}topic.id", topic_ids[topic])] if topic in topic_ids else []
     if convention == "kafka":
         return [
             (f"{KIP}topic", topic),
             (f"{KIP}partition", str(partition)),
             (f"{KIP}offset", str(offset)),
             (f"{KIP}disposition", disposition),
+            *known,
         ]
     if convention == "connect":
         return [
@@ -77,12 +96,14 @@ def _place(rejection: Rejection, convention: Convention) -> Headers:
             (f"{CONNECT}partition", str(partition)),
             (f"{CONNECT}offset", str(offset)),
             (f"{CONNECT}stage", disposition),
+            *known,
         ]
     return [
         (f"{SPRING}original-topic", topic),
         (f"{SPRING}original-partition", partition.to_bytes(4, "big")),
         (f"{SPRING}original-offset", offset.to_bytes(8, "big")),
         (f"{OWN}error.disposition", disposition),
+        *known,
     ]
 
 
