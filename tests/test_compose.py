@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,7 @@ def test_every_bound_of_the_flow_is_the_setting_of_its_name() -> None:
             batch={"records": 11, "bytes": 2222, "linger_ms": 333, "group_by": "subscription"},
             delivery={"in_flight": 4, "attempts": 5, "retry_after_max_seconds": 66, "retry_wait_max_seconds": 7},
             limits={"records": 88, "bytes": 9999},
+            kafka={"group_id": "g"},
             flood_guard={"share": 0.25, "records": 40, "unknown_asset_records": 400},
             events={"pairing_seconds": 9, "formats": {"payload-events": "cloudevents"}},
         )
@@ -70,7 +72,7 @@ def test_every_bound_of_the_flow_is_the_setting_of_its_name() -> None:
         "retry_after": 66,
         "by_subscription": True,
         "pairing": 9,
-        "paired": {"payload-events": "payload-events"},
+        "paired": {"payload-events": f"payload-events/{zlib.crc32(b'g'):08x}"},
     }
     assert breaker.failures == BREAKER_FAILURES
     assert max(wait(1000) for _ in range(200)) <= 7
@@ -113,5 +115,8 @@ def test_a_topic_has_the_decoder_of_its_format_and_where_all_are_avro_there_is_n
         "a": JsonEvents(made.limits.event_bytes),
         "b": CloudEvents(made.limits.event_bytes, Naming("modelid")),
     }
-    assert flow_policy(made, {"a": "1", "b": "2"}).paired == {"b": "2"}
+    (of_group,) = flow_policy(made, {"a": "1", "b": "2"}).paired.items()
+    assert of_group == ("b", f"2/{zlib.crc32(made.kafka.group_id.encode()):08x}")
+    other = settings(kafka={"topics": topics, "group_id": "other"}, events={"formats": formats})
+    assert flow_policy(other, {"b": "2"}).paired["b"] != of_group[1], "offsets that are copied bring its texts along"
     assert flow_policy(made).pairing == made.events.pairing_seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -154,8 +155,10 @@ def _data_sets(settings: Settings, keeper: DirectoryKeeper) -> DataSets | None:
 
 def flow_policy(settings: Settings, topic_ids: Mapping[str, str] | None = None) -> FlowPolicy:
     """The flow's bounds and patience as the settings have them."""
-    ids = topic_ids or {}
-    paired = {topic: ids.get(topic, topic) for topic, name in settings.events.formats.items() if name == "cloudevents"}
+    ids, group = topic_ids or {}, zlib.crc32(settings.kafka.group_id.encode())
+    halved = [topic for topic, name in settings.events.formats.items() if name == "cloudevents"]
+    # what a group has settled is nothing to another whose offsets were copied from it
+    paired = {topic: f"{ids.get(topic, topic)}/{group:08x}" for topic in halved}
     batch, delivery, limits, flood = settings.batch, settings.delivery, settings.limits, settings.flood_guard
     wait = full_jitter(FIRST_WAIT, delivery.retry_wait_max_seconds)
     return FlowPolicy(

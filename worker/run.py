@@ -135,7 +135,7 @@ class Worker:
     def _unpair(self, now: float) -> None:
         """Refuse the halves whose others have not come."""
         if self._flow.halves and not self._stops:
-            self._refuse(self._flow.unpaired(self._source.lag(), now), now)
+            self._refuse(self._flow.unpaired(self._source.lag_now(self._flow.overdue_halves(now)), now), now)
 
     def _refuse(self, rejections: Collection[Rejection], now: float) -> None:
         self._flow.admit((), rejections, now)

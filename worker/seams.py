@@ -45,6 +45,9 @@ class Source(Protocol):
     def lag(self) -> dict[Claim, int]:
         """Records that are still to be read, for each claim that has been read from."""
 
+    def lag_now(self, claims: Collection[Claim]) -> dict[Claim, int]:
+        """Records of these that are still to be read, by the broker's word of now; a claim without it is left out."""
+
     def read(self, room: int, timeout: float) -> list[Envelope]:
         """At most `room` records, waiting up to `timeout` seconds for the first; raises `SourceError`."""
 

@@ -12,7 +12,7 @@ from tests.flow.build import envelope, policy, row
 from tests.flow.mart import ACCEPT, CLAIM, FAIL, OTHER, REFUSE, Mart
 from worker.flow.flow import Flow
 from worker.flow.jobs import Letter, Lettered
-from worker.flow.joining import QUIET, Joining
+from worker.flow.joining import LOOK, RECENT, Joining
 from worker.model import Claim, Disposition, Envelope, Half, Pair, Refusal, Rejection, Side, apart
 
 ASKED, ANSWERED = Side.REQUEST, Side.RESPONSE
@@ -60,9 +60,9 @@ def test_every_half_is_in_one_pair_or_refused_or_waits_and_pairs_are_of_one_key_
     assert len(joining) == len(list(joining.held()))
 
 
-def looked(joining: Joining, now: float, *, lag: int = 0, unread: tuple[Claim, ...] | None = ()) -> list[str]:
-    """The codes of what is given up."""
-    return [code(each) for each in joining.look({CLAIM: lag, OTHER: lag}, unread, now)]
+def looked(joining: Joining, now: float, *, lag: int | None = 0) -> list[str]:
+    """The codes of what is given up; a lag of None: no broker has told it."""
+    return [code(each) for each in joining.look({} if lag is None else {CLAIM: lag, OTHER: lag}, now)]
 
 
 def test_a_half_is_given_up_after_the_window_once_its_partition_is_read_to_the_end() -> None:
@@ -80,21 +80,54 @@ def test_what_is_not_read_to_the_end_may_still_come_however_long_it_takes() -> N
     joining = Joining(WINDOW)
     joining.add(Half(ASKED, "a"), envelope(CLAIM, 0), 0.0)
     assert looked(joining, 1e6, lag=1) == [], "the other half may be the next record"
-    assert looked(joining, 1e6 + 1, unread=None) == [], "nothing is read: the end is an old one"
-    assert looked(joining, 1e6 + 2, unread=(CLAIM,)) == [], "its partition is paused"
-    assert looked(joining, 1e6 + 3) == [], "it is read again only now"
-    assert looked(joining, 1e6 + 3 + QUIET) == ["unpaired-request"]
+    assert looked(joining, 1e6 + 1, lag=None) == [], "its leader is not reached: the other half may be there"
+    assert looked(joining, 1e6 + 2) == ["unpaired-request"]
 
 
-def test_in_a_backlog_a_record_younger_by_the_window_says_that_the_half_does_not_come() -> None:
+def read_on(joining: Joining, begin: int, seconds: int, made: float, *, first: int = 1) -> list[str]:
+    """Read a record of a backlog each second from `begin` on, made at one time; the codes of what is given up."""
+    codes: list[str] = []
+    for at_second in range(begin, begin + seconds):
+        joining.add(Half(ASKED, f"b{first + at_second}"), at(CLAIM, first + at_second, made), float(at_second))
+        codes += looked(joining, at_second, lag=9)
+    return codes
+
+
+def test_in_a_backlog_records_younger_by_the_window_say_that_the_half_does_not_come() -> None:
     joining = Joining(WINDOW)
     joining.add(Half(ASKED, "a"), at(CLAIM, 0, 1000), 0.0)
-    joining.add(Half(ASKED, "b"), at(CLAIM, 1, 1000 + WINDOW - 1), 0.0)
-    assert looked(joining, WINDOW, lag=9) == []
-    joining.add(Half(ASKED, "c"), at(CLAIM, 2, 1000 + WINDOW), 0.0)
-    assert looked(joining, WINDOW - 1, lag=9) == [], "so much time it has in any case"
-    assert looked(joining, WINDOW, lag=9) == ["unpaired-request"]
-    assert [each.offset for each in joining.held()] == [1, 2]
+    assert read_on(joining, 1, 99, 1000 + WINDOW - 1) == []
+    assert read_on(joining, 100, RECENT - 1, 1000 + WINDOW) == [], "a few may be of any time"
+    assert read_on(joining, 100 + RECENT, 1, 1000 + WINDOW) == ["unpaired-request"]
+    assert 0 not in {each.offset for each in joining.held()}
+
+
+def test_a_half_whose_partition_was_not_read_for_the_window_is_kept_whatever_the_timestamps_say() -> None:
+    """Records dated in the future, then an outage of hours: the other half may be the next record."""
+    joining = Joining(WINDOW)
+    joining.add(Half(ASKED, "a"), at(CLAIM, 0, 1000), 0.0)
+    assert read_on(joining, 1, RECENT, 1e9) == []
+    for second in range(10, 10_000):
+        assert looked(joining, second, lag=9) == []
+    assert read_on(joining, 10_000, 1, 1e9) == [], "it is read again only now"
+    assert isinstance(joining.add(Half(ANSWERED, "a"), at(CLAIM, 99_999, 1000), 10_001.0), Pair)
+
+
+def test_one_record_that_is_dated_in_the_future_says_nothing_of_the_others() -> None:
+    joining = Joining(WINDOW)
+    joining.add(Half(ASKED, "a"), at(CLAIM, 0, 1000), 0.0)
+    joining.add(Half(ASKED, "future"), at(CLAIM, 1, 1e9), 0.0)
+    assert read_on(joining, 2, 200, 1001) == []
+
+
+def test_only_claims_whose_oldest_half_has_waited_for_the_window_are_overdue() -> None:
+    joining = Joining(WINDOW)
+    joining.add(Half(ASKED, "a"), envelope(CLAIM, 0), 0.0)
+    joining.add(Half(ASKED, "b"), envelope(OTHER, 0), 1.0)
+    assert joining.overdue(WINDOW - 0.5) == []
+    assert joining.overdue(WINDOW + 0.5) == [CLAIM]
+    joining.add(Half(ANSWERED, "a"), envelope(CLAIM, 1), 2.0)
+    assert joining.overdue(WINDOW + 1) == [OTHER]
 
 
 @given(
@@ -109,7 +142,7 @@ def test_in_time_everything_is_joined_or_given_up(came: list[tuple[Side, int, fl
         joining.add(Half(side, str(key)), envelope(CLAIM, offset), now)
     looked(joining, now)
     waiting = len(joining)
-    assert len(looked(joining, now + window + QUIET)) == waiting
+    assert len(looked(joining, now + window + LOOK)) == waiting
     assert len(joining) == 0
 
 
@@ -209,11 +242,22 @@ def test_an_outage_that_fills_the_room_gives_up_no_half_however_long_it_lasts() 
     mart.read(*range(1, 20))
     for second in range(0, 100_000, 1_000):
         mart.turn(FAIL, seconds=1_000)
-        assert flow.unpaired({CLAIM: 0}, mart.now) == [], f"the end is that of {second} s ago"
+        assert flow.unpaired({CLAIM: 5}, mart.now) == [], f"what is unread has been for {second} s"
     for _ in range(100):
         mart.turn(ACCEPT)
     assert flow.unpaired({CLAIM: 5}, mart.now) == []
     assert len(halves(flow, (20, ANSWERED, "a"))) == 1
+
+
+def test_a_partition_at_its_end_has_its_halves_given_up_though_there_is_no_room_to_read() -> None:
+    flow = Flow(policy(records=20))
+    mart = Mart(flow)
+    halves(flow, (0, ASKED, "a"))
+    mart.read(*range(1, 20))
+    assert flow.room == 0
+    assert list(flow.overdue_halves(59.0)) == []
+    assert list(flow.overdue_halves(60.0)) == [CLAIM]
+    assert [code(each) for each in flow.unpaired({CLAIM: 0}, 60.0)] == ["unpaired-request"]
 
 
 def test_a_half_that_fills_all_room_alone_is_given_up_for_its_other_could_never_be_read() -> None:
@@ -256,7 +300,7 @@ def test_after_a_restart_what_was_settled_behind_a_waiting_half_is_passed_over()
     flow = Flow(policy())
     again = Claim(CLAIM.topic, CLAIM.partition, 2)
     flow.assign([again])
-    flow.recall.recall(again, mark, text)
+    flow.recall.recall(again, mark, text, 8)
     begun = flow.begin([envelope(again, offset) for offset in range(1, 10)])
     assert [each.offset for each in begun] == [1, 5, 8, 9]
     assert flow.committable() == {again: 1}
@@ -272,9 +316,14 @@ def test_what_was_committed_with_another_position_or_topic_is_no_news() -> None:
     text = flow.recall.text(CLAIM, 0)
     assert text
     assert flow.recall.text(CLAIM, 1) == ""
-    for position, told in ((1, text), (0, text.replace("topic-id", "other-id")), (0, "somebody else's")):
+    for position, told, end in (
+        (1, text, 3),
+        (0, text.replace("topic-id", "other-id"), 3),
+        (0, "somebody else's", 3),
+        (0, text, 2),  # the log was cut back: 2 will be another record
+    ):
         again = Claim(CLAIM.topic, CLAIM.partition, 2)
         flow.assign([again])
-        flow.recall.recall(again, position, told)
+        flow.recall.recall(again, position, told, end)
         assert len(flow.begin([envelope(again, offset) for offset in range(3)])) == 3
         flow.release([again])

@@ -91,7 +91,7 @@ class FlowMachine(RuleBasedStateMachine):
             claim = self.claims[partition] = Claim("t", partition, self.epoch)
             self.position[partition] = self.committed[partition]
             self.flow.assign([claim])
-            self.flow.recall.recall(claim, self.committed[partition], self.texts[partition])
+            self.flow.recall.recall(claim, self.committed[partition], self.texts[partition], 2**62)
 
     @rule(
         partition=st.integers(0, 1),

@@ -80,12 +80,28 @@ def test_a_pair_is_the_event_of_what_was_scored(form: str) -> None:
     assert half(request).key == half(response).key
     event = DECODER.event(Pair.of(request, response))
     assert isinstance(event, Event)
-    assert (event.asset, event.scoring_id, event.binding, event.deployment) == ("action", "ce-x-7", None, None)
+    assert (event.asset, event.scoring_id, event.binding, event.deployment) == ("action", scoring.stored, None, None)
     assert event.scored_at == (None if form == "seldon" else 1_560_247_207_250_000)
     assert isinstance(event.request, Body)
     assert isinstance(event.response, Body)
     assert json.loads(event.request.data).keys() <= {"inputs", "instances"}
     assert json.loads(event.response.data).keys() <= {"outputs", "predictions", "model_name"}
+
+
+def test_stages_that_hand_an_id_on_have_scorings_of_different_ids() -> None:
+    """With one id the data mart would keep the first of them only, and answer for both that it is stored."""
+    ids = []
+    for stage in (
+        {},
+        {"component": None},
+        {"component": "transformer"},
+        {"component": "transformer", "modelid": "m"},
+        {"modelid": "n"},
+    ):
+        event = DECODER.event(Pair.of(binary(**stage), binary(type=RESPONSE, offset=1, **stage)))
+        assert isinstance(event, Event)
+        ids.append(event.scoring_id)
+    assert ids == ["one", "one", "one-transformer", "one-transformer-m", "one-n"]
 
 
 def test_attributes_may_name_binding_and_deployment_too() -> None:

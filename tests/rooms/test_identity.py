@@ -88,6 +88,13 @@ def test_a_redriven_record_keeps_the_id_of_its_first_place(partition: int, offse
         place(b"\xff", b"0", b"1"),
         place(b"t", b"0", b""),
         place(b"t", b"0", b"1.5"),
+        place(b"t", str(2**31).encode(), b"1"),
+        place(b"t", b"0", str(2**63).encode()),
+        [
+            ("kafka_dlt-original-topic", b"t"),
+            ("kafka_dlt-original-partition", (2**31).to_bytes(8, "big")),
+            ("kafka_dlt-original-offset", bytes(8)),
+        ],
     ],
 )
 def test_a_place_that_cannot_be_read_is_no_place(headers: list[tuple[str, bytes | None]]) -> None:

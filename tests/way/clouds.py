@@ -40,13 +40,18 @@ class Scoring:
     form: str
 
     @property
+    def stored(self) -> str:
+        """The id that it is stored by: Seldon's events name the model too."""
+        return f"{self.id}-classifier" if self.form == "seldon" else self.id
+
+    @property
     def record(self) -> dict[str, Any]:
         """What is to be posted of it, without the ids of binding, subscription and deployment."""
         asked, answered = self._names()
         second = SECONDS + int(self.id.rpartition("-")[2])
         stamp = {} if self.form == "seldon" else {"scoring_timestamp": _time(second, "25").replace("Z", "0000Z")}
         return {
-            "scoring_id": self.id,
+            "scoring_id": self.stored,
             **stamp,
             "request": {"fields": asked, "values": self.rows},
             "response": {"fields": answered, "values": self.answers},

@@ -46,7 +46,7 @@ def test_pairs_are_rows_and_the_unpaired_are_explained_across_a_restart_in_the_m
     made = list(scorings(COUNT, chance))
     events, unpaired = stream(made, chance, alone=0.05)
     subscription = stage.seeded["custom"].subscription_id
-    whole = {scoring.id: scoring.record for scoring in made if scoring.id not in unpaired}
+    whole = {scoring.stored: scoring.record for scoring in made if scoring.id not in unpaired}
 
     # what is cut in the middle has requests before the cut whose responses are behind it, and the other way round
     produce(stage, events[: len(events) // 2])
@@ -107,7 +107,7 @@ def test_workers_that_come_and_go_join_every_pair_and_leave_none_alone(stage: St
             until(lambda: stage.committed() == len(events), "the last commit")
             code, log = second.stop()
             assert code == 0, log
-    assert set(stage.sandbox.received(subscription)) == {scoring.id for scoring in made}
+    assert set(stage.sandbox.received(subscription)) == {scoring.stored for scoring in made}
     assert stage.dead_letters(0) == []
 
 

@@ -22,6 +22,7 @@ from worker.edges.notes import NO_NOTES, Notes, recall
 from worker.edges.pausing import Pausing
 from worker.edges.positions import SETTING, policy
 from worker.edges.resets import Resets
+from worker.edges.watermarks import Watermarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -78,6 +79,7 @@ class KafkaSource:
         self._incremental = is_incremental(kafka.consumer)
         self._consumer = client(Consumer, self._settings())
         self._pausing = Pausing(self._consumer, self._claims)
+        self._watermarks = Watermarks(self._consumer, clock)
         self._subscribed = False
 
     def _is_same(self, topic: str) -> bool:
@@ -128,6 +130,12 @@ class KafkaSource:
             if high >= 0:
                 lags[claim] = max(0, high - position)
         return lags
+
+    def lag_now(self, claims: Collection[Claim]) -> dict[Claim, int]:
+        """As `lag`, by the high watermarks of now; a claim whose leader does not answer at once is left out."""
+        known = [claim for claim in claims if claim in self._claims.next]
+        ends = self._watermarks.of(known)
+        return {claim: max(0, end - self._claims.next[claim]) for claim, end in ends.items()}
 
     # --- reading ------------------------------------------------------------------------------------------------
 

@@ -317,13 +317,19 @@ class Flow:
         """Records that wait for the other half of their scoring."""
         return len(self._joining)
 
+    def overdue_halves(self, now: float) -> Collection[Claim]:
+        """The claims with a half that has waited long enough to be given up, if their partitions are at their ends."""
+        return () if self.stopped else self._joining.overdue(now)
+
     def unpaired(self, lags: Mapping[Claim, int], now: float) -> list[Rejection]:
         """Remove and return the halves whose others have not come; once a second is often enough.
 
-        `lags`: records of each claim between what was read and its end, as last fetched.
+        `lags`: records between what was read and the end, of those `overdue_halves` whose end is known now.
         """
-        found = self._joining.look(lags, self.crowded if self.room else None, now)
-        if not found and not self.room and self.idle and not self.stopped:
+        if self.stopped:
+            return []
+        found = self._joining.look(lags, now)
+        if not found and not self.room and self.idle:
             return self._joining.give_up_oldest()
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,36 +14,47 @@ if TYPE_CHECKING:
 
     from worker.model import Claim, Envelope, Half
 
-QUIET = 2.0
-"""Seconds for which a partition must have been read without a pause before its end, as last fetched, is its end."""
+LOOK = 2.0
+"""Seconds of reading that one look counts at most, however long ago the last one was."""
+
+RECENT = 8
+"""Records whose Kafka timestamps must all be younger: a single one may be of any time that its producer had."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiter:
-    """A half that waits since it was read; `size` in bytes."""
+    """A half that waits since it was read; `size` in bytes, `read` the seconds for which its claim had been read."""
 
     side: Side
     envelope: Envelope
     since: float
     size: int
+    read: float
 
 
 @dataclass(slots=True)
 class _Of:
-    """What waits of one claim, by key, the oldest first; `latest` is the newest Kafka timestamp of it that was read."""
+    """What waits of one claim, by key, the oldest first.
+
+    `latest` are the Kafka timestamps that were read last; `read` is for how many seconds it has been read, as `came`
+    says that something was since the look at `looked`.
+    """
 
     waiters: dict[str, _Waiter] = field(default_factory=dict)
     size: int = 0
-    latest: int = -1
-    read_since: float | None = None
+    latest: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
+    read: float = 0.0
+    came: bool = False
+    looked: float = 0.0
 
 
 class Joining:
     """Joins halves within a claim. No half waits for ever, and none that could still come is given up for lost.
 
-    A half is unpaired once it has waited for `window` seconds, and its partition has been read far enough: to its end,
-    or to a record that is younger by the window. A data mart that is down for hours stops the reading, and so unpairs
-    nothing. Beyond so many records or bytes the oldest are unpaired at once, so that what waits is bounded.
+    A half is unpaired once it has waited for `window` seconds, and its partition has been read far enough: to its end
+    as it is now, or, after as many seconds of reading, to records that are younger by the window. A data mart that is
+    down for hours stops the reading, and so unpairs nothing that may still come. Beyond so many records or bytes the
+    oldest are unpaired at once, so that what waits is bounded.
     """
 
     def __init__(self, window: float) -> None:
@@ -60,11 +72,12 @@ class Joining:
     def add(self, half: Half, envelope: Envelope, now: float) -> Pair | Rejection | None:
         """Take a half: the scoring that it completes; its rejection if it is there already; None if it waits."""
         of = self._of.setdefault(envelope.claim, _Of())
-        of.latest = max(of.latest, envelope.timestamp_ms)
+        of.latest.append(envelope.timestamp_ms)
+        of.came = True
         other = of.waiters.get(half.key)
         if other is None:
             size = size_of(envelope)
-            of.waiters[half.key] = _Waiter(half.side, envelope, now, size)
+            of.waiters[half.key] = _Waiter(half.side, envelope, now, size, of.read)
             of.size += size
             self._count += 1
             return None
@@ -91,32 +104,36 @@ class Joining:
         of = min(ofs, key=lambda of: next(iter(of.waiters.values())).since)
         return [self._given_up(of, next(iter(of.waiters)), "and limits.bytes has no room to read on")]
 
-    def look(self, lags: Mapping[Claim, int], unread: Collection[Claim] | None, now: float) -> list[Rejection]:
-        """Give up what has waited long enough; once a second is often enough.
+    def overdue(self, now: float) -> list[Claim]:
+        """The claims whose oldest half has waited for the window: of these the end has to be known."""
+        oldest = {claim: next(iter(of.waiters.values())) for claim, of in self._of.items() if of.waiters}
+        return [claim for claim, waiter in oldest.items() if now - waiter.since >= self._window]
 
-        `lags`: records of each claim between what was read and its end; `unread`: claims that are not read now, None:
-        none is. What is not read has no end that is known.
+    def look(self, lags: Mapping[Claim, int], now: float) -> list[Rejection]:
+        """Give up what has waited long enough; to be called once a second.
+
+        `lags`: records of a claim between what was read and its end as it is now. Where it is not told, only what was
+        read decides.
         """
         given_up: list[Rejection] = []
         for claim, of in self._of.items():
-            if unread is None or claim in unread:
-                of.read_since = None
-                ended = False
-            else:
-                of.read_since = now if of.read_since is None else of.read_since
-                ended = lags.get(claim) == 0 and now - of.read_since >= QUIET
-            given_up += self._over(of, now, ended=ended)
+            _count_reading(of, now)
+            given_up += self._over(of, now, ended=lags.get(claim) == 0)
         return given_up
 
     def _over(self, of: _Of, now: float, *, ended: bool) -> Iterator[Rejection]:
         """The oldest are first, so the first that may still come ends the look."""
         for key, waiter in list(of.waiters.items()):
-            read = waiter.envelope.timestamp_ms
-            passed = read >= 0 and of.latest - read >= self._window * 1000
             if now - waiter.since < self._window:
                 return
+            passed = of.read - waiter.read >= self._window and self._younger(of, waiter)
             if ended or passed:
                 yield self._given_up(of, key, f"within the {self._window:g} s of events.pairing_seconds")
+
+    def _younger(self, of: _Of, waiter: _Waiter) -> bool:
+        """Whether what was read last was made later than a half by the window."""
+        made = waiter.envelope.timestamp_ms
+        return made >= 0 and min(of.latest) - made >= self._window * 1000
 
     def _given_up(self, of: _Of, key: str, why: str) -> Rejection:
         waiter = self._remove(of, key)
@@ -140,3 +157,10 @@ class Joining:
         waiters = self._of[claim].waiters.values() if claim in self._of else ()
         found = (waiter for waiter in waiters if waiter.envelope.offset == offset)
         return next((f"waits for its {waiter.side.other}" for waiter in found), None)
+
+
+def _count_reading(of: _Of, now: float) -> None:
+    """Time counts as reading if something has come in it: in an outage nothing does, whatever the lag."""
+    if of.came:
+        of.read += min(now - of.looked, LOOK)
+    of.came, of.looked = False, now

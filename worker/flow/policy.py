@@ -20,7 +20,8 @@ class FlowPolicy:
     `records` and `size` (bytes as read) bound what is read and not settled; `in_flight` bounds the posts. `attempts`
     is how often one record may fail while others pass before it is dead-lettered; half as often, and a batch is split.
     `wait(n)` is the time in seconds before the n-th retry; `retry_after` caps what an endpoint may ask for.
-    `pairing` is how many seconds one half of a scoring waits for the other, in the topics `paired` (each with its id).
+    `pairing` is how many seconds one half of a scoring waits for the other, in the topics `paired` (each with
+    its id and the group's).
     """
 
     batch: BatchPolicy

@@ -42,11 +42,14 @@ class Recall:
         since, text = self._texts.get(claim, (-1, ""))
         return text if since == position else ""
 
-    def recall(self, claim: Claim, position: int, text: str) -> None:
-        """Take in what was committed with the position that a claim begins at."""
+    def recall(self, claim: Claim, position: int, text: str, end: int) -> None:
+        """Take in what was committed with the position that a claim begins at.
+
+        What reaches behind the partition's `end` is not believed: its log was cut back, and others have the offsets.
+        """
         found = settled.read(text, self._topics[claim.topic], position)
         ledger = self._ledgers.of(claim)
-        if found is not None and ledger is not None:
+        if found is not None and ledger is not None and found.upto <= end:
             ledger.recalled = found
 
     def forget(self) -> None:

@@ -47,7 +47,7 @@ def settled_beyond(since: int | None, upto: int, still_open: Iterable[int]) -> S
 def written(settled: Settled, topic: str) -> str:
     """The text; where it would be longer than `LONGEST` it ends earlier, and what is behind is read again.
 
-    `topic` is the topic's id, as offsets of one made anew under the same name mean other records.
+    `topic` is the topic's id, as offsets of one made anew under the same name mean other records, and the group's.
     """
     packed = bytearray()
     last, upto = settled.since, settled.upto

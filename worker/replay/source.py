@@ -18,6 +18,7 @@ from worker.edges.failures import Failures
 from worker.edges.notes import NO_NOTES, recall
 from worker.edges.pausing import Pausing
 from worker.edges.resets import REPORTED
+from worker.edges.watermarks import Watermarks
 from worker.replay.consumer import consumer, set_back
 from worker.replay.ends import Ends
 from worker.replay.stalls import Stalls
@@ -99,6 +100,7 @@ class SpanSource:
             on_error=self._failures.safe(self._failures.note),
         )
         self._pausing = Pausing(self._consumer, self._claims)
+        self._watermarks = Watermarks(self._consumer, clock)
         self._stalls = Stalls(self._consumer, self._claims.next)
         self.rebalances = 0
         self.stopping = False
@@ -149,6 +151,12 @@ class SpanSource:
     def lag(self) -> dict[Claim, int]:
         """Offsets that are still to be read; of a span without an end, as far as is known."""
         return {claim: self._ends.left(claim, self._high(claim)) for claim in self._ends.open}
+
+    def lag_now(self, claims: Collection[Claim]) -> dict[Claim, int]:
+        """As `lag`, by the ends of logs as they are now; 0 of a span that is read to its end."""
+        still = [claim for claim in claims if claim in self._ends.open]
+        left = {claim: self._ends.left(claim, end) for claim, end in self._watermarks.of(still).items()}
+        return {claim: left.get(claim, 0) for claim in claims if claim in left or claim not in still}
 
     def _high(self, claim: Claim) -> int:
         _, high = self._consumer.get_watermark_offsets(TopicPartition(claim.topic, claim.partition), cached=True)

@@ -34,6 +34,10 @@ _SELDON = "io.seldon."
 _ID_BYTES = 1024
 _WITHIN = ("namespace", "inferenceservicename", "component", "modelid")
 """Attributes that tell apart scorings with one id: a graph of several models may hand its id on to each."""
+_STAGES = ("component", "modelid")
+"""Those of them that tell apart the stages of one service."""
+_MAIN = "predictor"
+"""The stage of a service that has no other, and whose scorings go by the bare id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class CloudEvents:
             named(naming.binding) or None if naming.binding else None,
             named(naming.asset, ""),
             named(naming.deployment) or None if naming.deployment else None,
-            request.id,
+            _scoring_id(request),
             micros_of(response.attributes.get("time", "")),
             None,
             request.body,
@@ -119,6 +123,12 @@ class CloudEvents:
         if media.startswith(_STRUCTURED_ANY):
             return _refused("cloudevents-format", f"of structured CloudEvents only {STRUCTURED} is read, one a record")
         return _binary(headers, value)
+
+
+def _scoring_id(request: _Cloud) -> str:
+    """The id, and the stage of the service: two stages' scorings of one id are two, and a store keeps one of an id."""
+    stages = (request.attributes.get(name, "") for name in _STAGES)
+    return "-".join((request.id, *(stage for stage in stages if stage not in {"", _MAIN})))
 
 
 def _binary(headers: Mapping[str, str], value: bytes) -> _Cloud | Refusal:

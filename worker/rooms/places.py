@@ -32,6 +32,9 @@ TIMESTAMP = f"{OWN}timestamp"
 _DIGITS = 19
 """Of the largest offset."""
 
+_PARTITIONS, _OFFSETS = 1 << 31, 1 << 63
+"""Kafka's partitions are below the one, its offsets below the other: an int and a long."""
+
 _NEGATIVE = 0x80
 """The sign's bit of the first byte of a Java number."""
 
@@ -65,7 +68,9 @@ def _place(
 ) -> Place | None:
     topic = topic_name(headers.get(names[0]))
     partition, offset = (number(headers.get(name) or b"") for name in names[1:])
-    return None if topic is None or partition is None or offset is None else (topic, partition, offset)
+    if topic is None or partition is None or offset is None:
+        return None
+    return (topic, partition, offset) if partition < _PARTITIONS and offset < _OFFSETS else None
 
 
 def topic_name(value: bytes | None) -> str | None:
