@@ -92,6 +92,7 @@ def test_each_span_is_read_to_its_end_and_no_further(make: Callable[..., SpanSou
     assert drained(source) == [(0, 10), (0, 11), (1, 57), (1, 58), (1, 59)]
     assert source.read_offsets == 5
     assert source.lag() == {}
+    assert source.lag_now(source.claims) == dict.fromkeys(source.claims, 0), "no half of a span's end may still come"
 
 
 def test_positions_are_kept_though_the_settings_are_those_of_a_static_member(
