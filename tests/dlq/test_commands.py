@@ -142,8 +142,8 @@ def test_a_record_goes_back_with_key_time_partition_and_headers_of_its_own(stage
 
 
 def test_that_a_topic_will_not_keep_what_goes_back_is_said_before(stage: Stage, dlq: Run, broker: Broker) -> None:
-    stage.letters += "-kept"
-    broker.create_topic(stage.letters, 4, {"retention.ms": "-1"})
+    stage.topic += "-of-a-week"
+    broker.create_topic(stage.topic, 4, {"retention.ms": str(7 * 24 * 3600 * 1000)})
     letters(stage, (b"a", told(stage, 5)), at=OLD)
     assert f"{stage.topic} does not keep records as old" in dlq("redrive", "--dry-run").err
 
