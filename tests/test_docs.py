@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 
 from tests.kafka.broker import EmbeddedKafka
 from worker import cli, config, telemetry
+from worker.console import DATA
 from worker.edges.directory import fetch_directory
 from worker.edges.letter_headers import FULL, Convention, headers
 from worker.edges.schemas import load_schemas, shipped
@@ -440,7 +441,7 @@ def test_preview_prints_what_the_readme_says(command: str, output: str, monkeypa
         assert (found.exit_code, folded) == (cli.OK, "python -m json.tool --compact")
         assert json.dumps(json.loads(found.stdout), separators=(",", ":")) + "\n" == output
     else:
-        assert (found.exit_code, found.stdout, found.stderr) == (cli.DATA, "", output)
+        assert (found.exit_code, found.stdout, found.stderr) == (DATA, "", output)
 
 
 def test_every_engine_is_previewed() -> None:

@@ -83,7 +83,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
         {"audit", "config", "console", "dlq.headers", "edges", "formats", "mart", "model", "rooms", "topics"}
     ),
     "preview": frozenset({"model", "rooms"}),
-    "schema_commands": frozenset({"config", "edges.registry", "edges.schemas", "rooms"}),
+    "schema_commands": frozenset({"config", "console", "edges.registry", "edges.schemas", "rooms"}),
     "producer": frozenset({"config", "edges.registry", "edges.schemas", "model", "rooms"}),
     "from_files": frozenset({"config", "model", "preview", "producer", "rooms"}),
     "showing": EVERYTHING,
@@ -96,7 +96,19 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "processes": frozenset({"config", "telemetry"}),
     "__main__": frozenset({"cli"}),
     "cli": EVERYTHING
-    | {"sandbox", "demo", "control", "processes", "replay", "schema_commands", "from_files", "dlq", "audit", "trace"},
+    | {
+        "sandbox",
+        "demo",
+        "console",
+        "control",
+        "processes",
+        "replay",
+        "schema_commands",
+        "from_files",
+        "dlq",
+        "audit",
+        "trace",
+    },
 }
 
 PURE: Final = ("rooms", "flow")

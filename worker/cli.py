@@ -7,15 +7,15 @@ import os
 import sys
 import time
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import structlog
 import typer
 
 from worker import __version__
 from worker.audit.command import audit
-from worker.config import ConfigError, Settings, load
+from worker.console import CONFIG, DATA, UNAVAILABLE, ConfigFile, fail, settings_of
 from worker.control.commands import app as mart_app
 from worker.dlq.commands import app as dlq_app
 from worker.from_files.command import produce
@@ -26,10 +26,11 @@ from worker.trace.command import trace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from worker.config import Settings
     from worker.run import Worker
     from worker.telemetry import Health, Reading
 
-OK, DATA, UNAVAILABLE, UNSETTLED, CONFIG = 0, 65, 69, 75, 78
+OK, UNSETTLED = 0, 75
 """Exit codes, as sysexits.h has them (75: stopped before all was settled; the rest will be read again).
 
 After a second signal, which stops at once: 128 and the signal's number.
@@ -49,11 +50,6 @@ app.command()(replay)
 app.add_typer(dlq_app)
 app.command()(audit)
 app.command()(trace)
-
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", envvar="PAYLOAD_WORKER_CONFIG", help="Settings in TOML.", show_default=False),
-]
 
 
 def main() -> NoReturn:
@@ -94,7 +90,7 @@ def run(
     from worker.run import stop_on_signals
     from worker.telemetry import configure_logging
 
-    settings = _settings(config)
+    settings = settings_of(config)
     configure_logging(settings.log)
     if processes > 1:
         raise typer.Exit(_supervised(settings, config, processes))
@@ -121,7 +117,7 @@ def process(number: int, config: ConfigFile = None) -> None:
     except OSError:
         raise typer.BadParameter("only `run --processes` starts this command") from None
     link.heed_signals()
-    settings = of_process(_settings(config), number)
+    settings = of_process(settings_of(config), number)
     configure_logging(settings.log, process=number)
     worker = _composed(settings)
     link.attend(worker)
@@ -139,7 +135,7 @@ def check(config: ConfigFile = None) -> None:
     """Say of everything the worker needs whether it is there, and what to do where it is not."""
     from worker.checks import check as findings
 
-    settings = _settings(config)
+    settings = settings_of(config)
     code = OK
     for finding in findings(settings):
         typer.echo(f"{'ok  ' if finding.good else 'FAIL'}  {finding.name}: {finding.text}")
@@ -154,13 +150,13 @@ def resume(config: ConfigFile = None) -> None:
     from worker.edges.cluster import ClientError, ClusterError
     from worker.edges.stop_note import StopNote
 
-    settings = _settings(config)
+    settings = settings_of(config)
     try:
         stop = StopNote(settings.kafka, time.monotonic).clear()
     except ClientError as error:
-        _fail(CONFIG, error)
+        fail(CONFIG, error)
     except ClusterError as error:
-        _fail(UNAVAILABLE, error)
+        fail(UNAVAILABLE, error)
     if stop is None:
         typer.echo(f"the group {settings.kafka.group_id} was not stopped")
     else:
@@ -205,7 +201,7 @@ def preview(
     names = [name.strip() for name in features.split(",")] if features else []
     found = previewed(engine.value, _file(request), _file(response), names, content_type)
     if isinstance(found, Refusal):
-        _fail(DATA, f"{found.disposition} ({found.code}): {found.detail}")
+        fail(DATA, f"{found.disposition} ({found.code}): {found.detail}")
     sys.stdout.buffer.write(found + b"\n")
 
 
@@ -245,7 +241,7 @@ def sandbox(
         from worker.sandbox.options import Options, OptionsError
         from worker.sandbox.serve import serve
     except ModuleNotFoundError as error:
-        _fail(UNAVAILABLE, f"{error.name} is not installed: pip install 'openscale-payload-worker[sandbox]'")
+        fail(UNAVAILABLE, f"{error.name} is not installed: pip install 'openscale-payload-worker[sandbox]'")
     try:
         options = Options(
             store=store,
@@ -258,7 +254,7 @@ def sandbox(
         )
         serve(options, host, port, seeded=seeded)
     except OptionsError as error:
-        _fail(CONFIG, error)
+        fail(CONFIG, error)
 
 
 @app.command()
@@ -270,7 +266,7 @@ def demo(
     try:
         from worker.demo.play import demo as play
     except ModuleNotFoundError as error:
-        _fail(UNAVAILABLE, f"{error.name} is not installed: pip install 'openscale-payload-worker[sandbox]'")
+        fail(UNAVAILABLE, f"{error.name} is not installed: pip install 'openscale-payload-worker[sandbox]'")
     raise typer.Exit(play(events))
 
 
@@ -311,9 +307,9 @@ def _composed(settings: Settings) -> Worker:
     try:
         return compose(settings, time.monotonic)
     except (SchemaDirectoryError, RegistryError, ClientError) as error:
-        _fail(CONFIG, error)
+        fail(CONFIG, error)
     except ClusterError as error:
-        _fail(UNAVAILABLE, error)
+        fail(UNAVAILABLE, error)
 
 
 def _health(settings: Settings, reading: Callable[[], Reading], labels: tuple[str, ...] = ()) -> Health:
@@ -322,7 +318,7 @@ def _health(settings: Settings, reading: Callable[[], Reading], labels: tuple[st
     try:
         return Health(settings.http, reading, labels)
     except OSError as error:
-        _fail(CONFIG, f"http.port {settings.http.port} on {settings.http.host}: {error.strerror}")
+        fail(CONFIG, f"http.port {settings.http.port} on {settings.http.host}: {error.strerror}")
 
 
 def _worked(worker: Worker) -> bool:
@@ -334,23 +330,11 @@ def _worked(worker: Worker) -> bool:
     try:
         return worker.run()
     except SourceError as error:
-        _fail(UNAVAILABLE, error)
-
-
-def _settings(config: Path | None, **flags: Any) -> Settings:
-    try:
-        return load(config, flags)
-    except ConfigError as error:
-        _fail(CONFIG, error)
+        fail(UNAVAILABLE, error)
 
 
 def _file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        _fail(DATA, f"{path}: {error.strerror}")
-
-
-def _fail(code: int, message: object) -> NoReturn:
-    typer.echo(f"payload-worker: {message}", err=True)
-    raise typer.Exit(code)
+        fail(DATA, f"{path}: {error.strerror}")

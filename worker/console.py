@@ -1,4 +1,4 @@
-"""What the commands for operators share: settings, questions, ends, and progress."""
+"""What commands share: settings, questions, ends, and progress."""
 
 from __future__ import annotations
 

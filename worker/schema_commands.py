@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from worker.config import ConfigError, Settings, load
+from worker.console import CONFIG, DATA, UNAVAILABLE, ConfigFile, fail, settings_of
 from worker.edges.registry import REFUSED, RegistryClient, RegistryError
 from worker.edges.schemas import SchemaDirectoryError, listed, reader_schema
 from worker.rooms.framing import SchemaId
@@ -18,7 +18,7 @@ from worker.rooms.writer_schema import UnsafeSchemaError, compile_reader
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DATA, UNAVAILABLE, CONFIG = 65, 69, 78
+    from worker.config import Settings
 
 NO_REGISTRY: Final = "no registry is set: give schemas.registry.urls, or use the schema directory (schemas/README.md)"
 
@@ -28,10 +28,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", envvar="PAYLOAD_WORKER_CONFIG", help="Settings in TOML.", show_default=False),
-]
 SchemaFile = Annotated[Path, typer.Argument(help="A file with an Avro schema (.avsc).")]
 
 
@@ -48,10 +44,10 @@ def check(
     schema = _usable(file)
     typer.echo("ok    readable: events written with it can be read")
     if subject is not None:
-        with _registry(_settings(config)) as client:
+        with _registry(settings_of(config)) as client:
             complaints = client.incompatible(subject, schema)
         if complaints:
-            _fail(DATA, f"{file}: not compatible with {subject}: {'; '.join(complaints)}")
+            fail(DATA, f"{file}: not compatible with {subject}: {'; '.join(complaints)}")
         typer.echo(f"ok    compatible: {subject} takes it")
 
 
@@ -63,7 +59,7 @@ def register(
 ) -> None:
     """Register a schema as the newest version of a subject, if the worker can read with it; print its id."""
     schema = _usable(file)
-    with _registry(_settings(config)) as client:
+    with _registry(settings_of(config)) as client:
         typer.echo(f"{subject}: id {client.register(subject, schema)}")
 
 
@@ -73,7 +69,7 @@ def show(
     config: ConfigFile = None,
 ) -> None:
     """List subjects or the versions of one, with their ids; or print the schema that has an id."""
-    settings = _settings(config)
+    settings = settings_of(config)
     if not settings.schemas.registry.urls:
         _show_directory(settings, what)
         return
@@ -84,7 +80,7 @@ def show(
         for subject in client.subjects() if what is None else [what]:
             versions = client.versions(subject)
             if not versions:
-                _fail(DATA, f"{subject}: the registry has no such subject")
+                fail(DATA, f"{subject}: the registry has no such subject")
             for number in versions:
                 found = client.version(subject, str(number)) or {}
                 typer.echo(f"{subject}  version {number}  id {found.get('id')}")
@@ -94,20 +90,20 @@ def _show_directory(settings: Settings, what: str | None) -> None:
     try:
         entries = listed(settings.schemas.directory)
     except SchemaDirectoryError as error:
-        _fail(CONFIG, error)
+        fail(CONFIG, error)
     if what is not None and what.isdecimal():
         _print(next((each.schema for each in entries if each.id == int(what)), None), what)
         return
     found = [each for each in entries if what in (None, each.subject)]
     if not found:
-        _fail(DATA, f"{what}: the schema directory has no such subject")
+        fail(DATA, f"{what}: the schema directory has no such subject")
     for each in found:
         typer.echo(f"{each.subject}  version {each.version}  id {each.id}")
 
 
 def _print(schema: object | None, number: str) -> None:
     if schema is None:
-        _fail(DATA, f"there is no schema with the id {number}")
+        fail(DATA, f"there is no schema with the id {number}")
     typer.echo(json.dumps(schema, indent=2, ensure_ascii=False))
 
 
@@ -117,11 +113,11 @@ def _usable(file: Path) -> Any:
         schema = json.loads(file.read_text("utf-8"))
         compile_reader(str(file), schema, reader_schema())
     except OSError as error:
-        _fail(DATA, f"{file}: {error.strerror}")
+        fail(DATA, f"{file}: {error.strerror}")
     except (ValueError, RecursionError):
-        _fail(DATA, f"{file}: not JSON")
+        fail(DATA, f"{file}: not JSON")
     except UnsafeSchemaError as error:
-        _fail(DATA, error)
+        fail(DATA, error)
     return schema
 
 
@@ -129,17 +125,17 @@ def _usable(file: Path) -> Any:
 def _registry(settings: Settings) -> Iterator[RegistryClient]:
     """The registry of the settings; what it fails with ends the program."""
     if not settings.schemas.registry.urls:
-        _fail(CONFIG, NO_REGISTRY)
+        fail(CONFIG, NO_REGISTRY)
     try:
         client = RegistryClient(settings.schemas.registry)
     except RegistryError as error:
-        _fail(CONFIG, error)
+        fail(CONFIG, error)
     try:
         yield client
     except RegistryError as error:
-        _fail(_code(error), error)
+        fail(_code(error), error)
     except (AttributeError, KeyError, TypeError, ValueError):
-        _fail(UNAVAILABLE, "the registry answers in another form than Confluent's: check schemas.registry.urls")
+        fail(UNAVAILABLE, "the registry answers in another form than Confluent's: check schemas.registry.urls")
     finally:
         client.close()
 
@@ -148,15 +144,3 @@ def _code(error: RegistryError) -> int:
     if error.status in REFUSED:
         return CONFIG
     return DATA if error.status in (409, 422) else UNAVAILABLE
-
-
-def _settings(config: Path | None) -> Settings:
-    try:
-        return load(config)
-    except ConfigError as error:
-        _fail(CONFIG, error)
-
-
-def _fail(code: int, message: object) -> NoReturn:
-    typer.echo(f"payload-worker: {message}", err=True)
-    raise typer.Exit(code)

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from tests.way.events import confluent, custom, event, many
 from tests.way.stage import Stage, WorkerProcess, until
-from worker.cli import UNAVAILABLE
+from worker.console import UNAVAILABLE
 
 if TYPE_CHECKING:
     from tests.kafka.broker import Broker

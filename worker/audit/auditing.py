@@ -14,8 +14,9 @@ from worker.audit.books import Books
 from worker.audit.fates import Fate, folded
 from worker.audit.held import Table, moment
 from worker.audit.letters import letter_topics
-from worker.audit.walking import Walker, headers_of
+from worker.audit.walking import Walker
 from worker.dlq.headers import read as told_by
+from worker.edges.envelopes import headers_of
 from worker.rooms.identity import first_place
 from worker.rooms.places import REDRIVES
 from worker.topics.reading import TopicReader
@@ -131,7 +132,7 @@ class Audit:
         task = self._progress.add_task("dead letters", total=sum(each.count for each in spans))
         for chunk in reader.read(spans):
             for message in chunk:
-                told = told_by(headers_of(message))
+                told = told_by(headers_of(message) or ())
                 if told is None or told.place is None:
                     self._placeless += not topics[str(message.topic())]  # one that is parked was counted as a letter
                 elif self._ours(told):

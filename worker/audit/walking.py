@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from worker.edges.cluster import ClusterError, describe
+from worker.edges.envelopes import headers_of
 from worker.edges.fetching import fetch_directory
 from worker.edges.registry import RegistryClient
 from worker.edges.schema_keeper import SchemaKeeper
@@ -82,7 +83,7 @@ class Walker:
         if claim is None:
             claim = self._claims[place] = Claim(*place)
         return Envelope(
-            claim, message.offset(), message.timestamp()[1], message.key(), message.value(), headers_of(message)
+            claim, message.offset(), message.timestamp()[1], message.key(), message.value(), headers_of(message) or ()
         )
 
     def see(self, messages: Iterable[Message]) -> Iterator[Seen]:
@@ -126,14 +127,6 @@ class Walker:
             if time.monotonic() > until:
                 raise ClusterError(f"the registry does not answer for {next(iter(left))}: {self._keeper.error}")
             time.sleep(0.02)
-
-
-def headers_of(message: Any) -> Sequence[tuple[str, bytes | None]]:
-    """A record's headers; none where one's name is not UTF-8, as the worker has it."""
-    try:
-        return message.headers() or ()
-    except (SystemError, UnicodeDecodeError):
-        return ()
 
 
 def _row(envelope: Envelope, subscription: str, payload: bytes) -> Seen:

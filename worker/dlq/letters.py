@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.dlq.headers import Told, read
+from worker.edges.envelopes import headers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -65,11 +66,7 @@ class Letter:
 
 def letter_of(message: Any) -> Letter:
     """The letter that a message is; without headers where one's name is not UTF-8: the library can tell none then."""
-    nameless = False
-    try:
-        headers = message.headers() or ()
-    except (SystemError, UnicodeDecodeError):
-        headers, nameless = (), True
+    headers = headers_of(message)
     time = message.timestamp()[1]
     return Letter(
         message.topic(),
@@ -78,9 +75,9 @@ def letter_of(message: Any) -> Letter:
         time,
         message.key(),
         message.value(),
-        headers,
-        read(headers),
-        nameless,
+        headers or (),
+        read(headers or ()),
+        headers is None,
     )
 
 

@@ -66,9 +66,17 @@ class Envelopes:
             self._failures.note(error)
 
     def _headers(self, message: Any) -> Sequence[tuple[str, bytes | None]]:
-        """None where a header's name is not UTF-8: the client library can tell none of them then."""
-        try:
-            return message.headers() or ()
-        except (SystemError, UnicodeDecodeError):
+        """None, which is counted, where they cannot be told."""
+        headers = headers_of(message)
+        if headers is None:
             self._failures.counts["headers_unreadable"] += 1
             return ()
+        return headers
+
+
+def headers_of(message: Any) -> Sequence[tuple[str, bytes | None]] | None:
+    """A record's headers; None where a header's name is not UTF-8: the client library can tell none of them then."""
+    try:
+        return message.headers() or ()
+    except (SystemError, UnicodeDecodeError):
+        return None
