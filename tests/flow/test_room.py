@@ -87,4 +87,4 @@ def test_what_waits_is_bounded_and_posts_never_wait_for_what_may_not_be_read(bat
         assert turns.flow.room > 0 or held
     while turns.flow.room:
         turns.turn()
-    assert turns.flow.posts_in_flight == turns.flow.posts_limit
+    assert turns.flow.posts_in_flight >= turns.flow.posts_limit  # more, where the limit fell while they were out
