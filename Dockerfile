@@ -3,6 +3,7 @@ ARG PYTHON=3.12
 
 FROM python:${PYTHON}-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+RUN apt-get -qq update && apt-get -qq install --no-install-recommends gcc libc6-dev
 WORKDIR /src
 RUN python -m venv /opt/worker
 COPY requirements/run.txt requirements/run.txt
@@ -10,7 +11,7 @@ RUN /opt/worker/bin/pip install --require-hashes -r requirements/run.txt
 COPY . .
 RUN /opt/worker/bin/pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /wheels . \
  && /opt/worker/bin/pip install --no-deps --no-index /wheels/*.whl \
- && /opt/worker/bin/pip uninstall --yes editables hatchling pip
+ && /opt/worker/bin/pip uninstall --yes editables hatchling setuptools pip
 
 FROM python:${PYTHON}-slim
 ARG VERSION=0.1.0

@@ -92,7 +92,7 @@ $(VENV)/.made:
 	"$(PYTHON)" -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.run $(VENV)/.dev: $(VENV)/.%: requirements/%.txt pyproject.toml $(VENV)/.made
+$(VENV)/.run $(VENV)/.dev: $(VENV)/.%: requirements/%.txt pyproject.toml hatch_build.py worker/extension/_rooms.c $(VENV)/.made
 	$(PIP) install --require-hashes -r $<
 	$(PIP) install --no-deps --no-build-isolation --no-index --editable .
 	@touch $@

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bench.contenders import CONTENDERS, LIMIT, REFERENCE, WORKER
+from bench.contenders import CONTENDERS, LIMIT, PURE, REFERENCE, WORKER
 from bench.endpoint import BenchError, Manner
 from bench.events import KINDS, SHARED
 from bench.figures import Verdict, cpus, grouped, largest, one, rates, ratio
@@ -110,7 +110,7 @@ def _at(groups: Groups, where: str) -> list[Verdict]:
         ours = groups[WORKER.name, kind, where]
         peers = {name: runs for (name, of, at), runs in groups.items() if (of, at) == (kind, where)}
         peers.pop(WORKER.name)
-        compiled = {each.name: peers.pop(each.name, None) for each in (REFERENCE, LIMIT)}
+        compiled = {each.name: peers.pop(each.name, None) for each in (REFERENCE, LIMIT, PURE)}
         if peers:
             verdicts += _beside(f"{kind}, {where}", ours, peers, rate_goal, cpu_goal)
         for name, runs in compiled.items():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from bench import environments
 from bench.endpoint import DATA_MART
 from worker.edges.schemas import READER, shipped
+from worker.extension import SWITCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,6 +93,10 @@ def settings(task: Task) -> dict[str, str]:
     return _bare(task) | {f"{PREFIX}{name}": value for name, value in given.items()}
 
 
+def _pure(task: Task) -> dict[str, str]:
+    return settings(task) | {SWITCH: "1"}
+
+
 def _peer(name: str) -> Contender:
     """A library's program, run by the Python of its environment (`-P`: it shall not find itself as the library)."""
 
@@ -112,7 +117,10 @@ REFERENCE: Final = Contender("go", _go, _bare, environments.build)
 LIMIT: Final = Contender("go-lean", _go_lean, _bare, environments.build)
 """The limit: Go without values in between, JSON written by hand, bodies checked and taken over as they are."""
 
-NO_PEERS: Final = frozenset({REFERENCE.name, LIMIT.name})
+PURE: Final = Contender("worker-pure", _worker, _pure)
+"""The worker without its inner loops in C, as it is where there was no compiler."""
+
+NO_PEERS: Final = frozenset({REFERENCE.name, LIMIT.name, PURE.name})
 """Who is told beside the worker, and is none of the peers that it is held against."""
 
-CONTENDERS: Final = (NAIVE, *PEERS, WORKER, REFERENCE, LIMIT)
+CONTENDERS: Final = (NAIVE, *PEERS, WORKER, PURE, REFERENCE, LIMIT)

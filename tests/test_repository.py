@@ -48,7 +48,8 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "model": frozenset(),
     "librdkafka": frozenset(),
     "config": frozenset({"librdkafka"}),
-    "rooms": frozenset({"model"}),
+    "extension": frozenset(),
+    "rooms": frozenset({"extension", "model"}),
     "flow": frozenset({"model"}),
     "telemetry": frozenset({"config", "model"}),
     "mart": frozenset({"config", "model"}),
@@ -97,6 +98,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "__main__": frozenset({"cli"}),
     "cli": EVERYTHING
     | {
+        "extension",
         "sandbox",
         "demo",
         "console",
@@ -358,6 +360,6 @@ def test_what_the_image_is_built_from_reaches_the_build() -> None:
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line[:1] == "!"}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
-    needed = {"pyproject.toml", "requirements/run.txt", project["project"]["readme"]}
+    needed = {"pyproject.toml", "requirements/run.txt", project["project"]["readme"], wheel["hooks"]["custom"]["path"]}
     needed |= {*project["project"]["license-files"], *wheel["packages"], *wheel.get("force-include", ())}
     assert needed - kept == set()

@@ -87,6 +87,7 @@ def run(
         shadow(config, to_end=to_end)
     if to_end:
         raise typer.BadParameter("--to-end is for --dry-run")
+    from worker.extension import READERS
     from worker.run import stop_on_signals
     from worker.telemetry import configure_logging
 
@@ -97,7 +98,7 @@ def run(
     worker = _composed(settings)
     signals = stop_on_signals(worker)
     health = _health(settings, lambda: worker.reading)
-    structlog.get_logger().info("worker.started", version=__version__, http_port=health.port)
+    structlog.get_logger().info("worker.started", version=__version__, readers=READERS, http_port=health.port)
     try:
         settled = _worked(worker)
     finally:
@@ -109,6 +110,7 @@ def run(
 @app.command(hidden=True)
 def process(number: int, config: ConfigFile = None) -> None:
     """Be one of the processes of `run --processes`; only that command starts it."""
+    from worker.extension import READERS
     from worker.processes.link import of_process, to_supervisor
     from worker.telemetry import configure_logging
 
@@ -121,7 +123,7 @@ def process(number: int, config: ConfigFile = None) -> None:
     configure_logging(settings.log, process=number)
     worker = _composed(settings)
     link.attend(worker)
-    structlog.get_logger().info("worker.started", version=__version__)
+    structlog.get_logger().info("worker.started", version=__version__, readers=READERS)
     try:
         settled = _worked(worker)
     finally:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PREFIX = "PAYLOAD_WORKER_"
-_FLAGS = frozenset({"CONFIG", "PROCESSES"})
+_FLAGS = frozenset({"CONFIG", "PROCESSES", "PURE_PYTHON"})
 """Variables with the prefix that stand for flags, and are no settings."""
 MIB = 1024 * 1024
 

@@ -20,9 +20,10 @@ from worker.edges.schemas import load_schemas, reader_schema
 from worker.model import Body, Event, Table
 from worker.rooms import binary
 from worker.rooms.binary import NotFiniteError
-from worker.rooms.compiled import Compiled, UnsupportedError, generate
+from worker.rooms.compiled import generate
 from worker.rooms.framing import SchemaId
 from worker.rooms.kept import BUDGET, LARGEST, Beginnings, Kept
+from worker.rooms.shape import Compiled, UnsupportedError
 from worker.rooms.writer_schema import compile_reader
 
 if TYPE_CHECKING:

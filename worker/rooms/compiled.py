@@ -11,44 +11,19 @@ and an array that claims more items than there are bytes is refused before it is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from worker.rooms.kept import HEAD, Beginnings
 from worker.rooms.lines import GLOBALS, PRIMITIVES, blocks, call, finite, fixed, indented, short
+from worker.rooms.shape import PLAIN, PRIMITIVE, Compiled, Maker, Shape, Sizes, UnsupportedError
 
-Compiled = Callable[[bytes, int], Any]
-"""Reads the whole of some bytes from a position; raises whatever bad bytes run into."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-_LEAST = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1}
 _COMMON = ("string", "double", "long", "boolean", "null")
 _FEW = 2
 _BRANCHES = 64  # that one byte can name
-
-
-class UnsupportedError(Exception):
-    """A schema that no reader can be generated from; fastavro has to read what it wrote."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What is made of what is read; without any, what fastavro makes.
-
-    `makers` are the source of an expression by the full name of a record, over `{its fields}` and `names`. `kept` are
-    fields `record.field`, arrays of strings, that are the same in many records: equal bytes may give the same list.
-    `unread` are maps of strings that are seldom looked at, and only checked. `finite`: a NaN or an infinity is not
-    read, but raises `binary.NotFiniteError`.
-    """
-
-    makers: Mapping[str, str]
-    names: Mapping[str, Any]
-    kept: frozenset[str]
-    unread: frozenset[str]
-    finite: bool = False
-
-
-PLAIN = Shape({}, {}, frozenset(), frozenset())
 
 
 def generate(schema: Any, named: Mapping[str, Any], shape: Shape = PLAIN) -> Compiled:
@@ -66,7 +41,7 @@ def generate(schema: Any, named: Mapping[str, Any], shape: Shape = PLAIN) -> Com
     lines = ["def body(d, p):", " size = len(d)", *indented(source.read(schema, "v")), " if p != size:"]
     lines += ["  raise left_over(size, p)", " return v"]
     code = "\n".join([*source.lines, *lines])
-    scope = GLOBALS | dict(shape.names) | source.constants
+    scope = GLOBALS | source.constants
     # No word of the schema stands in the source, but the names of fields as string literals.
     exec(compile(code, "<reader generated from a schema>", "exec"), scope)  # noqa: S102
     read: Compiled = scope["body"]
@@ -85,7 +60,7 @@ class _Source:
         self._shape = shape
         self._open: set[str] = set()
         self._functions: dict[object, str] = {}
-        self._sizes: dict[str, int] = {}
+        self._sizes = Sizes(named)
         self.lines: list[str] = []
         self.constants: dict[str, Any] = {}
 
@@ -115,7 +90,7 @@ class _Source:
     def _record(self, schema: Mapping[str, Any], into: str) -> list[str]:
         """One of primitives alone is read where it stands, as is the whole body; others have a function."""
         if not self._open or all(
-            isinstance(field["type"], str) and field["type"] in _LEAST for field in schema["fields"]
+            isinstance(field["type"], str) and field["type"] in PRIMITIVE for field in schema["fields"]
         ):
             return self._fields(schema, into)
         return call(self._once(schema["name"], lambda: [*self._fields(schema, "v"), "return v, p"]), into)
@@ -131,9 +106,13 @@ class _Source:
             values[field["name"]] = f"{into}_{at}"
             lines += self._field(f"{name}.{field['name']}", field["type"], f"{into}_{at}")
         self._open.discard(name)
-        maker = self._shape.makers.get(name)
-        plain = ", ".join(f"{key!r}: {value}" for key, value in values.items())
-        return [*lines, f"{into} = {{{plain}}}" if maker is None else f"{into} = {maker.format(**values)}"]
+        return [*lines, f"{into} = {self._made(self._shape.makers.get(name), values)}"]
+
+    def _made(self, maker: Maker | None, values: Mapping[str, str]) -> str:
+        if maker is None:
+            return "{" + ", ".join(f"{key!r}: {value}" for key, value in values.items()) + "}"
+        given = [values[name] for name in maker.fields] + [self._constant(each) for each in maker.constants]
+        return f"{self._constant(maker.make)}({', '.join(given)})"
 
     def _field(self, name: str, schema: Any, into: str) -> list[str]:
         if name in self._shape.unread and schema == {"type": "map", "values": "string"}:
@@ -170,7 +149,7 @@ class _Source:
         return self._once(("map", id(schema)), lambda: self._map(schema["values"]))
 
     def _array(self, items: Any) -> list[str]:
-        if self._least(items) == 0:
+        if self._sizes.least(items) == 0:
             raise UnsupportedError("items of no bytes")
         return ["found = []", "add = found.append", *blocks([*self.read(items, "v"), "add(v)"])]
 
@@ -190,6 +169,7 @@ class _Source:
             f" {into}, e = {function}(d, p)",
             f" {kept}.learn(d[p:e], {into}, 4 * (e - p) + 64 * len({into}))",
             " p = e",
+            f" {into} = {into} or None",
         ]
 
     def _once(self, key: object, body: Callable[[], list[str]]) -> str:
@@ -205,23 +185,6 @@ class _Source:
         name = f"CONSTANT_{len(self.constants)}"
         self.constants[name] = value
         return name
-
-    def _least(self, schema: Any) -> int:
-        """The fewest bytes that a value takes; for what has parts, 0 or some."""
-        if isinstance(schema, str):
-            return _LEAST[schema] if schema in _LEAST else self._least(self._named[schema])
-        if isinstance(schema, list) or schema["type"] in ("array", "map", "enum"):
-            return 1
-        if schema["type"] == "fixed":
-            return int(schema["size"])
-        return self._least_of_record(schema) if "fields" in schema else self._least(schema["type"])
-
-    def _least_of_record(self, schema: Mapping[str, Any]) -> int:
-        name = schema["name"]
-        if name not in self._sizes:
-            self._sizes[name] = 0  # should it hold itself, which is refused where it is read
-            self._sizes[name] = max((self._least(field["type"]) for field in schema["fields"]), default=0)
-        return self._sizes[name]
 
 
 def _rank(branch: tuple[int, Any]) -> int:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.model import Body, Event, Table
-from worker.rooms.compiled import Shape
+from worker.rooms.shape import Maker, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,24 +15,33 @@ _SPACE: Final = "openscale.payload."
 EVENT: Final = f"{_SPACE}PayloadEvent"
 """The full name of the record that is an event."""
 
+_BODY: Final = f"{_SPACE}Body"
+_TABLE: Final = f"{_SPACE}Table"
+_CELLS: Final = ("fields", "values", "meta")
+_PARTS: Final = (
+    "binding",
+    "asset",
+    "deployment",
+    "scoring_id",
+    "scored_at",
+    "response_time_ms",
+    "request",
+    "response",
+    "attributes",
+)
+
 SHAPE: Final = Shape(
     makers={
-        EVENT: (
-            "Event({binding}, {asset}, {deployment}, {scoring_id}, {scored_at}, {response_time_ms},"
-            " {request}, {response}, {attributes})"
-        ),
-        f"{_SPACE}Body": "Body({content_type}, {data})",
-        f"{_SPACE}Table": "Table({fields} or None, {values}, {meta})",
+        EVENT: Maker(Event, _PARTS),
+        _BODY: Maker(Body, ("content_type", "data")),
+        _TABLE: Maker(Table, _CELLS),
     },
-    names={"Event": Event, "Body": Body, "Table": Table},
-    kept=frozenset({f"{_SPACE}Table.fields"}),
+    kept=frozenset({f"{_TABLE}.fields"}),
     unread=frozenset({f"{EVENT}.attributes"}),
 )
-"""How a generated reader makes an `Event` at once: as `event_of` does of a record that fastavro has read."""
+"""How a reader makes an `Event` at once: as `event_of` does of a record that fastavro has read."""
 
-SOUND: Final = replace(
-    SHAPE, makers={**SHAPE.makers, f"{_SPACE}Table": "Table({fields} or None, {values}, {meta}, True)"}, finite=True
-)
+SOUND: Final = replace(SHAPE, makers={**SHAPE.makers, _TABLE: Maker(Table, _CELLS, (True,))}, finite=True)
 """The same of events whose numbers are all finite: then there is no cell, by the schema, that may not be posted."""
 
 

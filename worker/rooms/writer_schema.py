@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 import fastavro
 from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 
+from worker.rooms import planned
 from worker.rooms.binary import TrailingBytesError
-from worker.rooms.compiled import Compiled, UnsupportedError, generate
+from worker.rooms.compiled import generate
 from worker.rooms.events import EVENT, SHAPE, SOUND, event_of
 from worker.rooms.schema_checks import DangerousError, check, check_resolution, microseconds, without_logical_types
+from worker.rooms.shape import UnsupportedError
 
 if TYPE_CHECKING:
     from worker.model import Event
+    from worker.rooms.shape import Compiled
 
 __all__ = ["Reader", "TrailingBytesError", "UnsafeSchemaError", "compile_reader"]
 
@@ -111,7 +114,8 @@ def _generated(parsed: Any, named: Mapping[str, Any], *, same: bool) -> tuple[Co
     if not same or not isinstance(parsed, Mapping) or parsed.get("name") != EVENT:
         return ()
     try:
-        return generate(parsed, named, SHAPE), generate(parsed, named, SOUND)
+        sound = planned.reader(parsed, named, SOUND) or generate(parsed, named, SOUND)
+        return generate(parsed, named, SHAPE), sound
     except (UnsupportedError, RecursionError):
         return ()
 
