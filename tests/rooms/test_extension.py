@@ -80,6 +80,14 @@ def test_cells_are_sound_exactly_where_python_finds_no_flaw(cells: list[Any], ro
 
 
 @needs_c
+@given(values=st.lists(_cells() | st.none(), max_size=3), width=st.integers(0, 4))
+def test_rows_are_good_exactly_where_all_are_of_the_width_and_sound(values: list[Any], width: int) -> None:
+    good = all(isinstance(row, list) and len(row) == width and tables.first_flaw(row, 4) is None for row in values)
+    assert built().rows(values, width, 4) is good
+    assert built().rows([row and tuple(row) for row in values], width, 4) is good
+
+
+@needs_c
 def test_a_row_may_be_as_deep_as_python_lets_it_and_no_deeper() -> None:
     sound = built().sound
     for depth in (tables.MAX_DEPTH - 1, tables.MAX_DEPTH, tables.MAX_DEPTH + 1, 5_000):

@@ -603,6 +603,8 @@ static PyType_Spec reader_spec = {
 
 /* --- cells ----------------------------------------------------------------------------------------------------------- */
 
+#define DEEPEST 1000
+
 static int fits_int(PyObject *cell)
 {
     int overflow;
@@ -652,7 +654,30 @@ static PyObject *sound(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ss
     if (room == -1 && PyErr_Occurred()) {
         return NULL;
     }
-    return PyBool_FromLong(all_fit(args[0], room > 1000 ? 1000 : room));
+    return PyBool_FromLong(all_fit(args[0], room > DEEPEST ? DEEPEST : room));
+}
+
+static PyObject *rows(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 3 || !(PyList_Check(args[0]) || PyTuple_Check(args[0]))) {
+        PyErr_SetString(PyExc_TypeError, "rows takes a list or tuple of rows, their width, and how deep they may be");
+        return NULL;
+    }
+    Py_ssize_t width = PyLong_AsSsize_t(args[1]);
+    long room = PyLong_AsLong(args[2]);
+    if (PyErr_Occurred()) {
+        return NULL;
+    }
+    PyObject **items = PySequence_Fast_ITEMS(args[0]);
+    Py_ssize_t size = PySequence_Fast_GET_SIZE(args[0]);
+    for (Py_ssize_t at = 0; at < size; at++) {
+        PyObject *row = items[at];
+        if (!(PyList_CheckExact(row) || PyTuple_CheckExact(row)) || PySequence_Fast_GET_SIZE(row) != width ||
+            !all_fit(row, room > DEEPEST ? DEEPEST : room)) {
+            Py_RETURN_FALSE;
+        }
+    }
+    Py_RETURN_TRUE;
 }
 
 /* --- the module ------------------------------------------------------------------------------------------------------ */
@@ -668,6 +693,8 @@ static int fill(PyObject *module)
 static PyMethodDef functions[] = {
     {"sound", (PyCFunction)(void (*)(void))sound, METH_FASTCALL,
      "sound(cells, room): whether all may stand in a table, nested no deeper than `room`."},
+    {"rows", (PyCFunction)(void (*)(void))rows, METH_FASTCALL,
+     "rows(values, width, room): whether each is a row of that many cells, all sound."},
     {NULL, NULL, 0, NULL},
 };
 
