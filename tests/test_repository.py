@@ -79,7 +79,9 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "seams": frozenset({"flow.jobs", "model", "rooms.directory", "rooms.suite"}),
     "replay": EVERYTHING | {"console", "topics"},
     "dlq": frozenset({"config", "console", "edges", "formats", "mart", "model", "rooms", "telemetry", "topics"}),
-    "audit": frozenset({"config", "console", "dlq.headers", "edges", "formats", "mart", "model", "rooms", "topics"}),
+    "audit": frozenset(
+        {"config", "console", "dlq.headers", "edges", "flow.joining", "formats", "mart", "model", "rooms", "topics"}
+    ),
     "trace": frozenset(
         {"audit", "config", "console", "dlq.headers", "edges", "formats", "mart", "model", "rooms", "topics"}
     ),

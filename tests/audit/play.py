@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from typer.testing import CliRunner
 
 from tests.way.events import confluent, custom
@@ -86,6 +86,13 @@ def played(stage: Stage, store: Path) -> Run:
 def stored(stage: Stage) -> set[str]:
     """The scoring ids of records that are stored."""
     return {each["scoring_id"] for each in stage.sandbox.records(stage.seeded["custom"].subscription_id)}
+
+
+def commit(stage: Stage, offset: int) -> None:
+    """Commit an offset of partition 0 for the group, as if a worker had."""
+    consumer = Consumer({"bootstrap.servers": stage.bootstrap, "group.id": stage.group})
+    consumer.commit(offsets=[TopicPartition(stage.topic, 0, offset)], asynchronous=False)
+    consumer.close()
 
 
 def redrive(stage: Stage, place: tuple[str, int, int], value: bytes) -> None:

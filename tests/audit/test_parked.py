@@ -1,4 +1,4 @@
-"""Letters that were parked, JSON events, and CloudEvents: what the audit and the trace know of them, on real Kafka."""
+"""Letters that were parked, or are of a topic made anew, and JSON events: what audit and trace know of them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from tests.audit.play import Run
+from tests.audit.play import Run, commit
+from tests.way.events import confluent, custom
 from tests.way.stage import Stage, until
-from worker.audit.letters import PARKING
-from worker.dlq import box
-from worker.dlq.headers import PARKED
+from worker.config import Kafka
+from worker.dlq.headers import PARKED, PARKING, TOPIC_ID
+from worker.edges.cluster import describe
 from worker.sandbox.seed import seed
 from worker.sandbox.serve import running
 from worker.trace.life import Life, Place, lies
@@ -77,12 +78,30 @@ def test_a_json_event_is_found_by_its_id_however_that_is_escaped(fresh: Run) -> 
 
 
 @pytest.mark.kafka
-def test_a_trace_says_that_it_cannot_follow_cloud_events(fresh: Run) -> None:
-    fresh.stage.settings["EVENTS__FORMATS"] = json.dumps({fresh.stage.topic: "cloudevents"})
-    for what in (f"{fresh.stage.topic}:0:0", "ce-1"):
-        code, out, err = fresh.command("trace", what)
-        assert (code, out) == (65, "")
-        assert f"{fresh.stage.topic} has CloudEvents" in err
+def test_a_letter_of_a_topic_that_was_made_anew_is_none_of_the_event_that_has_its_offset_now(fresh: Run) -> None:
+    stage = fresh.stage
+    stage.produce([confluent(custom() | {"scoring_id": f"given-{n}"}) for n in range(3)], partition=0)
+    producer = Producer({"bootstrap.servers": stage.bootstrap})
+    present = describe(Kafka(bootstrap_servers=stage.bootstrap), [stage.topic]).topic_ids[stage.topic]
+    told = [[(TOPIC_ID, b"of the one before")], [(TOPIC_ID, present.encode())], []]
+    for offset, own in enumerate(told):
+        names = zip(("topic", "partition", "offset"), (stage.topic, 0, offset), strict=True)
+        place = [(f"__dlq.errors.{name}", str(each).encode()) for name, each in names]
+        headers: list[tuple[str, str | bytes | None]] = [*place, ("payload-worker.error.code", b"rejected"), *own]
+        producer.produce(stage.letters, b"", partition=0, headers=headers)
+    assert producer.flush(30) == 0
+    commit(stage, 3)
+
+    code, found = fresh.document("audit", *SINCE, "--wait", "0")
+    assert code == 1
+    assert (found["letters_of_topics_before"], found["dead_lettered"], found["missing"]) == (1, 2, 1)
+    assert [(each["offset_from"], each["offset_to"]) for each in found["not_held"]] == [(0, 1), (1, 3)]
+    verdicts = {"0": "missing", "1": "dead-lettered", "2": "dead-lettered"}
+    for at, verdict in verdicts.items():
+        _, (life,) = fresh.document("trace", f"{stage.topic}:0:{at}")
+        assert (life["verdict"], len(life["letters"])) == (verdict, verdict != "missing")
+    code, _, err = fresh.command("trace", f"{stage.letters}:0:0")
+    assert (code, f"of a topic {stage.topic} that was deleted" in err) == (1, True), err
 
 
 def test_what_nobody_could_look_for_is_not_called_missing() -> None:
@@ -93,7 +112,3 @@ def test_what_nobody_could_look_for_is_not_called_missing() -> None:
     life.subscription, life.scoring_id, life.expected_rows = "s", "i", 1
     life.judge()
     assert life.verdict == "missing"
-
-
-def test_parking_topics_are_called_as_the_command_calls_them_that_parks() -> None:
-    assert PARKING == box.PARKING

@@ -327,3 +327,16 @@ def test_what_was_committed_with_another_position_or_topic_is_no_news() -> None:
         flow.recall.recall(again, position, told, end)
         assert len(flow.begin([envelope(again, offset) for offset in range(3)])) == 3
         flow.release([again])
+
+
+def test_who_waits_under_a_key_is_told_and_given_up_by_it() -> None:
+    joining = Joining(WINDOW)
+    asked, answered = Half(ASKED, "a"), Half(ANSWERED, "a")
+    assert joining.waits(asked, CLAIM) is None
+    first = envelope(CLAIM, 7)
+    assert joining.add(asked, first, 0.0) is None
+    assert joining.waits(asked, CLAIM) is joining.waits(answered, CLAIM) is first
+    assert joining.waits(asked, OTHER) is joining.waits(Half(ASKED, "b"), CLAIM) is None
+    given_up = joining.give_up(answered, CLAIM)
+    assert (given_up.envelope, code(given_up), len(joining)) == (first, "unpaired-request", 0)
+    assert joining.add(answered, envelope(CLAIM, 8), 0.0) is None

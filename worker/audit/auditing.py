@@ -11,24 +11,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from worker.audit.books import Books
+from worker.audit.entering import Entries
 from worker.audit.fates import Fate, folded
 from worker.audit.held import Table, moment
 from worker.audit.letters import letter_topics
+from worker.audit.pairing import Pairing, rings
 from worker.audit.walking import Walker
 from worker.dlq.headers import read as told_by
 from worker.edges.envelopes import headers_of
-from worker.rooms.identity import first_place
-from worker.rooms.places import REDRIVES
 from worker.topics.reading import TopicReader
 from worker.topics.spans import Bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from rich.progress import Progress
 
     from worker.audit.fates import Range
-    from worker.audit.walking import Seen
     from worker.config import Settings
     from worker.dlq.headers import Told
     from worker.mart.client import MartClient
@@ -50,18 +49,18 @@ class Asked:
 
 @dataclass(slots=True)
 class Counts:
-    """Of events, by what became of them; `aside`: other subscriptions', or of none while one was asked for.
+    """Of records, by what became of them; `aside`: other subscriptions', or of none while one was asked for.
 
-    `placeless` dead letters do not tell where their record was.
+    `placeless` dead letters do not tell where their record was; those `before` tell of a topic that was deleted, and
+    made anew with the same name.
     """
 
     fates: dict[Fate, int]
     rows: dict[str, int]
-    rows_held: int
-    duplicates: int
-    copies: int
+    books: Books
     aside: int
     placeless: int
+    before: int
 
     @property
     def produced(self) -> int:
@@ -82,11 +81,12 @@ class Audit:
         self._mart = mart
         self._asked = asked
         self._progress = progress
-        self._aside = self._placeless = 0
+        self._placeless = self._before = 0
         self._walker = Walker(settings, mart)
         self.unknown = asked.subscription is not None and self._walker.subscription(asked.subscription) is None
         self._books: Books | None = None
         self.spans: list[Span] = []
+        self.reach: Mapping[tuple[str, int], tuple[int, int]] = {}
 
     def close(self) -> None:
         """Close what is open."""
@@ -102,13 +102,14 @@ class Audit:
             self._books = Books(self.spans, reader.committed(self.spans) if self.spans else {})
             if self.spans:
                 self._read_letters(reader, letter_topics(self._settings, self._asked.topics))
-            self._read_events(reader)
+            entries = Entries(self._books, self._asked.subscription)
+            self._read_events(reader, entries)
         rows = self._look_until_there(sleep, clock)
         counted = dict.fromkeys(Fate, 0)
         for each in self._ranges():
             counted[each.fate] += each.count
-        books = self._books
-        return Counts(counted, rows, books.rows_held, books.duplicates, books.copies, self._aside, self._placeless)
+        self.reach = entries.reach
+        return Counts(counted, rows, self._books, entries.aside, self._placeless, self._before)
 
     def not_held(self) -> Iterator[Range]:
         """The events that the data mart does not hold, or need not yet; ranges of one fate and reason."""
@@ -135,6 +136,8 @@ class Audit:
                 told = told_by(headers_of(message) or ())
                 if told is None or told.place is None:
                     self._placeless += not topics[str(message.topic())]  # one that is parked was counted as a letter
+                elif told.of_another(self._walker.topic_ids):
+                    self._before += not topics[str(message.topic())]
                 elif self._ours(told):
                     self._the_books.letter(told.place, told.redrives, why(told))
             self._progress.advance(task, len(chunk))
@@ -143,27 +146,32 @@ class Audit:
         """Not another group's letter in a topic that both write."""
         return not told.own or told.group in (None, self._settings.kafka.group_id)
 
-    def _read_events(self, reader: TopicReader) -> None:
+    def _read_events(self, reader: TopicReader, entries: Entries) -> None:
+        limits = self._settings.limits
+        pairing = Pairing(entries.given_up, max(1, limits.records // 4), limits.bytes // 4)
         task = self._progress.add_task("events", total=sum(each.count for each in self.spans))
         for chunk in reader.read(self.spans):
-            for seen in self._walker.see(chunk):
-                self._take(seen)
+            for seen in self._walker.see(chunk, pairing):
+                entries.enter(seen)
             self._progress.advance(task, len(chunk))
+        self._look_around(reader, entries, pairing)
+        for left in pairing.rest():
+            entries.enter(self._walker.alone(left))
 
-    def _take(self, seen: Seen) -> None:
-        envelope = seen.envelope
-        own = envelope.claim.topic, envelope.claim.partition, envelope.offset
-        place = (first_place(envelope) if envelope.headers else None) or own
-        wanted = self._asked.subscription
-        if wanted is not None and seen.subscription != wanted:
-            self._aside += 1
-            return
-        if place != own and not self._the_books.copy(own, place, redrives(envelope.headers)):
-            return
-        if seen.refusal is not None:
-            self._the_books.refused(place, f"{seen.refusal.disposition} ({seen.refusal.code})")
-        elif seen.subscription is not None:
-            self._the_books.event(place, seen.subscription, seen.scoring_id, seen.rows, seen.timestamp)
+    def _look_around(self, reader: TopicReader, entries: Entries, pairing: Pairing) -> None:
+        """Look outside of the spans for the other halves of what would be gaps without them."""
+        lacking = _lacking(entries, pairing)
+        spans = [each for each in self.spans if (each.topic, each.partition) in lacking]
+        found = reader.find(sorted({each.topic for each in spans}), Bounds()) if spans else []
+        logs = {(each.topic, each.partition): each for each in found}
+        for ring in rings(spans, logs):
+            lacking = _lacking(entries, pairing)
+            wanted = [each for each in ring if (each.topic, each.partition) in lacking]
+            task = self._progress.add_task("other halves", total=sum(each.count for each in wanted))
+            for chunk in reader.read(wanted):
+                for seen in self._walker.see_others(chunk, pairing):
+                    entries.enter(seen)
+                self._progress.advance(task, len(chunk))
 
     # --- the data mart ------------------------------------------------------------------------------------------
 
@@ -201,7 +209,6 @@ def why(told: Told) -> str:
     return f"{told.disposition or 'unknown'} ({told.code})" if told.code else told.disposition or "reason unknown"
 
 
-def redrives(headers: Sequence[tuple[str, bytes | None]]) -> int:
-    """How often a record was redriven, as it says itself; 1 where it does not say, but is a copy."""
-    value = dict(headers).get(REDRIVES) or b""
-    return int(value) if value.isdigit() and len(value) <= len("999999999") else 1
+def _lacking(entries: Entries, pairing: Pairing) -> set[tuple[str, int]]:
+    """The partitions of halves that wait, and would be gaps."""
+    return {(each.claim.topic, each.claim.partition) for each in pairing.held() if entries.lacks(each)}

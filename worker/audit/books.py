@@ -6,14 +6,12 @@ ten million that are not happens once in about two million million such events.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import IntEnum
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from worker.audit.buckets import COUNT, Buckets
-from worker.audit.fates import Fate, Found
-from worker.audit.marks import Marks
+from worker.audit.fates import GAPS, Fate, Found
+from worker.audit.partitions import Mark, Partition, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +19,10 @@ if TYPE_CHECKING:
     from worker.topics.spans import Span
 
 EVENT = "<QHHq"
-"""A produced event on disk: the hash of its id, its rows, its partition's place among the spans, its offset."""
+"""A produced event on disk: the hash of its id, its rows, its partition's place among the spans, its offset.
+
+The second record of one scoring has the offset's complement: it is no event of its own that has the same id.
+"""
 
 ROW = "<QH"
 """A row of the data mart: the hash of its event's id, and its number."""
@@ -32,55 +33,6 @@ _FEW = 100_000
 """So many events are looked for in the data mart by a set in memory."""
 
 
-class _Mark(IntEnum):
-    """What is known of an offset; an offset that has none was in no record, or counts for another one's place.
-
-    Room is left for an offset that stands for another's row, as the halves of a pair do.
-    """
-
-    WAITING = 1
-    STORED = 2
-    IN_PART = 3
-    REFUSED = 4
-
-
-@dataclass(slots=True)
-class _Partition:
-    span: Span
-    committed: int | None
-    marks: Marks = field(default_factory=Marks)
-    reasons: Marks = field(default_factory=Marks)
-    refusals: Marks = field(default_factory=Marks)
-    letters: Marks = field(default_factory=Marks)
-    copies: Marks = field(default_factory=Marks)
-    open_copies: Marks = field(default_factory=Marks)
-
-    def is_open(self, offset: int) -> bool:
-        return self.committed is None or offset >= self.committed
-
-
-@dataclass(slots=True)
-class Window:
-    """Of one subscription: how many events were produced, and their scoring timestamps as texts, earliest and last.
-
-    `timeless`: one has none, so that the data mart's clock gave it one.
-    """
-
-    events: int = 0
-    earliest: str = ""
-    latest: str = ""
-    timeless: bool = False
-
-    def widen(self, timestamp: str | None) -> None:
-        """Take an event in."""
-        self.events += 1
-        if timestamp is None:
-            self.timeless = True
-        else:
-            self.earliest = min(self.earliest or timestamp, timestamp)
-            self.latest = max(self.latest, timestamp)
-
-
 class Books:
     """Letters and events go in, then rows, then fates come out. To be closed.
 
@@ -89,7 +41,7 @@ class Books:
 
     def __init__(self, spans: Sequence[Span], committed: Mapping[tuple[str, int], int]) -> None:
         """Raises `OSError` where no temporary file can be made; so may every method where it cannot be written."""
-        self._partitions = [_Partition(each, committed.get((each.topic, each.partition))) for each in spans]
+        self._partitions = [Partition(each, committed.get((each.topic, each.partition))) for each in spans]
         self._at = {(each.topic, each.partition): number for number, each in enumerate(spans)}
         self._words: dict[str, int] = {}
         self._events = Buckets(EVENT)
@@ -98,6 +50,7 @@ class Books:
         self.windows: dict[str, Window] = {}
         self.duplicates = 0
         self.copies = 0
+        self.pairs = 0
         self.rows_held = 0
         self._compared = False
 
@@ -129,19 +82,49 @@ class Books:
     def refused(self, place: tuple[str, int, int], why: str) -> None:
         """An event that no row can be made of."""
         found = self._partition(place)
-        if found is not None and found.marks[place[2]] != _Mark.WAITING:
-            found.marks[place[2]] = _Mark.REFUSED
+        if found is not None and found.marks[place[2]] != Mark.WAITING:
+            found.marks[place[2]] = Mark.REFUSED
             found.refusals[place[2]] = self._word(why)
 
     def event(
-        self, place: tuple[str, int, int], subscription: str, scoring_id: str, rows: int, timestamp: str | None
+        self,
+        place: tuple[str, int, int],
+        subscription: str,
+        scoring_id: str,
+        rows: int,
+        timestamp: str | None,
+        *,
+        again: bool = False,
     ) -> None:
-        """An event with the rows that are to be made of it."""
+        """An event with the rows that are to be made of it; `again`: another record of the event before."""
         number = self._at.get(place[:2])
         if number is None or self._partition(place) is None:
             return
-        self._partitions[number].marks[place[2]] = _Mark.WAITING
-        self._events.add(hashed(subscription, scoring_id), min(rows, MOST_ROWS), number, place[2])
+        self._partitions[number].marks[place[2]] = Mark.WAITING
+        offset = ~place[2] if again else place[2]
+        self._events.add(hashed(subscription, scoring_id), min(rows, MOST_ROWS), number, offset)
+        self.pairs += again
+        if not again:
+            self._widen(subscription, timestamp)
+
+    def alone(
+        self, place: tuple[str, int, int], subscription: str, scoring_id: str, timestamp: str | None, why: str
+    ) -> None:
+        """Half of a scoring whose other half was not found, and is in no dead letter."""
+        self.refused(place, why)
+        found = self._partition(place)
+        if found is not None and found.marks[place[2]] == Mark.REFUSED:
+            found.marks[place[2]] = Mark.ALONE
+            self._events.add(hashed(subscription, scoring_id), 1, self._at[place[:2]], ~place[2])
+            self._widen(subscription, timestamp)
+
+    def settle(self, place: tuple[str, int, int]) -> None:
+        """A record that the group has settled though its offset is not committed: as its other half is."""
+        found = self._partition(place)
+        if found is not None:
+            found.settled[place[2]] = 1
+
+    def _widen(self, subscription: str, timestamp: str | None) -> None:
         window = self.windows.get(subscription)
         if window is None:
             window = self.windows[subscription] = Window()
@@ -156,6 +139,21 @@ class Books:
         if self._wanted is None or key in self._wanted:
             self.rows.add(key, int(number))
 
+    # --- what is known of a place ---------------------------------------------------------------------------------
+
+    def covers(self, place: tuple[str, int, int]) -> bool:
+        """Whether a place is audited."""
+        return self._partition(place) is not None
+
+    def is_open(self, place: tuple[str, int, int]) -> bool:
+        """Whether the group has not settled the offset of a partition that is audited, be it within the span or not."""
+        return self._partitions[self._at[place[:2]]].is_open(place[2])
+
+    def given_up(self, place: tuple[str, int, int], redrives: int) -> bool:
+        """Whether a record that was first at `place` is dead-lettered after so many redrives, or more."""
+        found = self._partition(place)
+        return found is not None and found.letters[place[2]] > redrives
+
     # --- comparing ----------------------------------------------------------------------------------------------
 
     def compare(self) -> int:
@@ -165,16 +163,17 @@ class Books:
         for number in range(COUNT):
             held = {key << 16 | n for key, n in self.rows.bucket(number)}
             seen: dict[int, tuple[int, int]] = {}
-            for key, rows, place, offset in self._events.bucket(number):
+            for key, rows, place, told in self._events.bucket(number):
+                offset = max(told, ~told)
                 again = key in seen
                 own = seen.setdefault(key, (place, offset)) == (place, offset)
-                self.duplicates += not (own or self._compared)
+                self.duplicates += told >= 0 and not (own or self._compared)
                 count = sum(key << 16 | n in held for n in range(1, rows + 1))
                 if self._cross(self._partitions[place], offset, count, rows):
                     self.rows_held += 0 if again else count
                     continue
-                left.add(key, rows, place, offset)
-                missing += self._fate(self._partitions[place], offset)[0] in _LOOKED_FOR
+                left.add(key, rows, place, told)
+                missing += self._fate(self._partitions[place], offset)[0] in GAPS
                 if wanted is not None:
                     wanted.add(key)
                     wanted = wanted if len(wanted) <= _FEW else None
@@ -183,12 +182,12 @@ class Books:
         return missing
 
     @staticmethod
-    def _cross(partition: _Partition, offset: int, count: int, rows: int) -> bool:
+    def _cross(partition: Partition, offset: int, count: int, rows: int) -> bool:
         """Note what of an event is held; whether all is."""
         if count >= rows:
-            partition.marks[offset] = _Mark.STORED
+            partition.marks[offset] = Mark.STORED
         elif count:
-            partition.marks[offset] = _Mark.IN_PART
+            partition.marks[offset] = Mark.IN_PART
         return count >= rows
 
     # --- what comes out -----------------------------------------------------------------------------------------
@@ -198,11 +197,11 @@ class Books:
         for each in self._partitions:
             yield each.span, (Found(offset, *self._fate(each, offset)) for offset, _ in each.marks)
 
-    def _fate(self, partition: _Partition, offset: int) -> tuple[Fate, str]:
+    def _fate(self, partition: Partition, offset: int) -> tuple[Fate, str]:
         mark = partition.marks[offset]
         letters, copies = partition.letters[offset], partition.copies[offset]
         again = copies >= letters and copies > 0  # the n-th copy's own letter would be the letter n + 1
-        if mark == _Mark.STORED and not (partition.is_open(offset) and not letters and not again):
+        if mark == Mark.STORED and not (partition.is_open(offset) and not letters and not again):
             return Fate.HELD, ""
         if letters and not again:
             return Fate.DEAD_LETTERED, self._said(partition.reasons[offset])
@@ -210,13 +209,13 @@ class Books:
             return Fate.OPEN, "redriven"
         if not again and partition.is_open(offset):
             return (Fate.UNREAD if partition.committed is None else Fate.OPEN), ""
-        if mark == _Mark.REFUSED:
+        if mark in (Mark.REFUSED, Mark.ALONE):
             return Fate.NO_LETTER, self._said(partition.refusals[offset])
-        return (Fate.IN_PART if mark == _Mark.IN_PART else Fate.MISSING), "redriven" if again else ""
+        return (Fate.IN_PART if mark == Mark.IN_PART else Fate.MISSING), "redriven" if again else ""
 
     # --- how ----------------------------------------------------------------------------------------------------
 
-    def _partition(self, place: tuple[str, int, int]) -> _Partition | None:
+    def _partition(self, place: tuple[str, int, int]) -> Partition | None:
         """The partition of a place within the spans."""
         number = self._at.get(place[:2])
         if number is None:
@@ -235,9 +234,6 @@ class Books:
     def _said(self, number: int) -> str:
         words = list(self._words)
         return words[number - 1] if 0 < number <= len(words) else "other reasons"
-
-
-_LOOKED_FOR = (Fate.MISSING, Fate.IN_PART)
 
 
 def hashed(subscription: str, scoring_id: str) -> int:

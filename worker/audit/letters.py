@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from worker.dlq.headers import PARKING
 from worker.edges.cluster import describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from worker.config import Settings
-
-PARKING = ".parked"
-"""What the name of a parking topic has behind that of its dead-letter topic, as `dlq park` has it."""
 
 
 def letter_topics(settings: Settings, topics: Sequence[str]) -> dict[str, bool]:

@@ -11,12 +11,15 @@ from worker.audit.fates import GAPS, MEANINGS, Fate
 from worker.topics.times import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from worker.audit.auditing import Asked, Counts
     from worker.audit.fates import Range
     from worker.topics.spans import Span
+
+ALONE = "(unpaired-"
+"""In the reason of half a scoring whose other half is not in Kafka."""
 
 _SINGLE = 10
 """Gaps of one partition that are repaired one by one; more are repaired by one replay of all that lies between."""
@@ -26,18 +29,33 @@ class Repairs:
     """The replays that close gaps. What is stored already is not changed by them.
 
     What is refused and has no letter gets one: those replays are told to dead-letter. `config`: the settings' file.
+    `paired`: topics in which two records are one scoring, so that a replay has to span all gaps of a partition; `reach`
+    says to which offsets, where halves lie outside of what was audited. A half without the other is not to be repaired.
     """
 
-    def __init__(self, subscription: str | None, config: Path | None = None) -> None:
+    def __init__(
+        self,
+        subscription: str | None,
+        config: Path | None = None,
+        paired: Collection[str] = (),
+        reach: Mapping[tuple[str, int], tuple[int, int]] | None = None,
+    ) -> None:
         self._subscription = subscription
         self._config = config
+        self._paired = paired
+        self._reach = reach or {}
         self._gaps: defaultdict[tuple[str, int, bool], list[tuple[int, int]]] = defaultdict(list)
 
     def add(self, gap: Range) -> None:
         """Take a gap in, partitions and offsets in order."""
+        if ALONE in gap.why:
+            return
         known = self._gaps[gap.topic, gap.partition, gap.fate is Fate.NO_LETTER]
         known.append((gap.first, gap.last))
-        if len(known) > _SINGLE:
+        if gap.topic in self._paired:
+            low, high = self._reach.get((gap.topic, gap.partition), known[0])
+            known[:] = [(min(low, known[0][0]), max(high, gap.last))]
+        elif len(known) > _SINGLE:
             known[:] = [(known[0][0], known[-1][1])] * _SINGLE  # a mark that they are too many: all alike
 
     def commands(self) -> Iterator[str]:
@@ -64,11 +82,13 @@ def told(counts: Counts, spans: Iterable[Span]) -> dict[str, Any]:
         "unread": fates[Fate.UNREAD],
         "held": fates[Fate.HELD],
         "missing": missing,
-        "same_scoring_id": counts.duplicates,
-        "redriven": counts.copies,
+        "pairs": counts.books.pairs,
+        "same_scoring_id": counts.books.duplicates,
+        "redriven": counts.books.copies,
         "left_out": counts.aside,
         "letters_without_place": counts.placeless,
-        "rows_held": counts.rows_held,
+        "letters_of_topics_before": counts.before,
+        "rows_held": counts.books.rows_held,
         "rows_of_subscriptions": counts.rows,
         "spans": [
             {"topic": each.topic, "partition": each.partition, "offset_from": each.begin, "offset_to": each.end}
@@ -136,9 +156,11 @@ _NAMES = {
     "unread": "unread: the group has no committed offset there",
     "held": "held by the data mart",
     "missing": "MISSING: acknowledged, but not held",
+    "pairs": "scorings that are two of these records each: a request and a response",
     "same_scoring_id": "with a scoring id that another one of them has",
     "redriven": "records sent back from the dead-letter topic, counted where they were first",
     "left_out": "left out: of another subscription, or of none that is known",
     "letters_without_place": "dead letters that do not tell where their record was: events may be missing for them",
+    "letters_of_topics_before": "dead letters of a topic of the same name that was deleted: of none of these events",
     "rows_held": "rows of these events in the data mart",
 }

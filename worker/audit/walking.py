@@ -15,15 +15,18 @@ from worker.edges.registry import RegistryClient
 from worker.edges.schema_keeper import SchemaKeeper
 from worker.edges.schemas import load_schemas
 from worker.formats import decoder
-from worker.model import Claim, Envelope, Event, Refusal, Target
+from worker.model import Claim, Disposition, Envelope, Event, Half, Pair, Refusal, Rejection, Target
+from worker.rooms.encode import timestamp
 from worker.rooms.identity import Identity
 from worker.rooms.suite import Suite
+from worker.rooms.validate import LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from confluent_kafka import Message
 
+    from worker.audit.pairing import Pairing
     from worker.config import Settings
     from worker.mart.client import MartClient
     from worker.rooms.decode import Asked
@@ -35,9 +38,10 @@ REGISTRY_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a record comes to: `rows` of `scoring_id` in a subscription, or a `refusal`.
+    """What a record, or a pair of them, comes to: `rows` of `scoring_id` in a subscription, or a `refusal`.
 
     `timestamp` is what would be posted, None where nothing would; `subscription` may be known of what is refused, too.
+    `alone`: half of a scoring without the other; what is told of that it tells by itself.
     """
 
     envelope: Envelope
@@ -46,6 +50,7 @@ class Seen:
     rows: int = 0
     timestamp: str | None = None
     refusal: Refusal | None = None
+    alone: bool = False
 
 
 class Walker:
@@ -63,6 +68,7 @@ class Walker:
         self._keeper = SchemaKeeper(self.book, client, registry.unknown_seconds, lambda _: 1.0, time.monotonic)
         cluster = describe(settings.kafka, settings.kafka.topics)
         cluster.require(settings.kafka.topics)
+        self.topic_ids = cluster.topic_ids
         identity = Identity(cluster.id, cluster.topic_ids)
         self.suite = Suite(decoder(settings, self.book), identity, settings.limits.record_bytes)
         self.directory = fetch_directory(mart, 0)
@@ -86,12 +92,15 @@ class Walker:
             claim, message.offset(), message.timestamp()[1], message.key(), message.value(), headers_of(message) or ()
         )
 
-    def see(self, messages: Iterable[Message]) -> Iterator[Seen]:
-        """What each record comes to, in any order; raises `ClusterError` where the registry does not answer."""
-        return self.see_envelopes([self.envelope(each) for each in messages])
+    def see(self, messages: Iterable[Message], pairing: Pairing | None = None) -> Iterator[Seen]:
+        """What each record comes to, in any order; raises `ClusterError` where the registry does not answer.
 
-    def see_envelopes(self, waiting: Sequence[Envelope]) -> Iterator[Seen]:
-        """The same of records that are envelopes already."""
+        `pairing` joins halves of scorings; without it each is alone.
+        """
+        return self.see_envelopes([self.envelope(each) for each in messages], pairing)
+
+    def see_envelopes(self, waiting: Sequence[Envelope], pairing: Pairing | None = None) -> Iterator[Seen]:
+        """The same of records that are envelopes already, or pairs of them."""
         until = time.monotonic() + REGISTRY_SECONDS
         while waiting:
             passed = self.suite.walk(waiting, self.directory)
@@ -99,21 +108,49 @@ class Walker:
                 yield _row(row.envelope, row.subscription_id, row.payload)
             for each in (*passed.rejected, *passed.unknown):
                 yield Seen(each.envelope, self._subscription_of(each.envelope), refusal=each.refusal)
+            pairs, alone = pairing.join(passed.halves) if pairing is not None else ([], map(_unpaired, passed.halves))
+            yield from map(self.alone, alone)
             self._ask([asked for asked, _ in passed.unread], until)
-            waiting = [envelope for _, envelope in passed.unread]
+            waiting = [*(envelope for _, envelope in passed.unread), *pairs]
+
+    def see_others(self, messages: Iterable[Message], pairing: Pairing) -> Iterator[Seen]:
+        """What scorings come to whose one half waits, and whose other one is among these records."""
+        envelopes = (self.envelope(each) for each in messages)
+        found = ((self.suite.decoder.event(each), each) for each in envelopes)
+        halves = [(half, each) for half, each in found if isinstance(half, Half) and pairing.waits(half, each.claim)]
+        pairs, alone = pairing.join(halves)
+        yield from map(self.alone, alone)
+        yield from self.see_envelopes(pairs)
+
+    def alone(self, rejection: Rejection) -> Seen:
+        """What half of a scoring tells by itself, and why it is refused."""
+        envelope = rejection.envelope
+        event, target = self.event(envelope), self.target(envelope)
+        subscription = None if target is None else target.subscription_id
+        when = None if event is None or event.scored_at is None else event.scored_at
+        when = envelope.timestamp_ms * 1000 if when is None else when
+        time_ = timestamp(when) if 0 <= when < LATEST else None
+        return Seen(envelope, subscription, self.scoring_id(envelope), 0, time_, rejection.refusal, alone=True)
+
+    def event(self, envelope: Envelope) -> Event | None:
+        """The event of a record, if it can be read: of half a scoring with its names, and no sense in its bodies."""
+        found = self.suite.decoder.event(envelope)
+        if isinstance(found, Half):
+            found = self.suite.decoder.event(Pair.of(envelope, envelope))
+        return found if isinstance(found, Event) else None
 
     def target(self, envelope: Envelope) -> Target | None:
         """Whom a record is for, where that can be read from it and is known."""
-        event = self.suite.decoder.event(envelope)
-        if not isinstance(event, Event):
+        event = self.event(envelope)
+        if event is None:
             return None
         found = self.directory.resolve(event.binding, event.asset, event.deployment)
         return found if isinstance(found, Target) else None
 
     def scoring_id(self, envelope: Envelope) -> str:
         """The id that an event has or would have; derived from its place where it cannot be read."""
-        event = self.suite.decoder.event(envelope)
-        given = event.scoring_id if isinstance(event, Event) else None
+        event = self.event(envelope)
+        given = None if event is None else event.scoring_id
         return given or self.suite.identity.scoring_id(envelope)
 
     def _subscription_of(self, envelope: Envelope) -> str | None:
@@ -127,6 +164,13 @@ class Walker:
             if time.monotonic() > until:
                 raise ClusterError(f"the registry does not answer for {next(iter(left))}: {self._keeper.error}")
             time.sleep(0.02)
+
+
+def _unpaired(found: tuple[Half, Envelope]) -> Rejection:
+    """In the worker's words."""
+    half, envelope = found
+    detail = f"no {half.side.other} with the id of this {half.side} was found"
+    return Rejection(envelope, Refusal(Disposition.VALIDATION, f"unpaired-{half.side}", detail))
 
 
 def _row(envelope: Envelope, subscription: str, payload: bytes) -> Seen:

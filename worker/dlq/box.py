@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from worker.dlq.headers import PARKED
+from worker.dlq.headers import PARKED, PARKING
 from worker.dlq.letters import IN_EVENT, Known, Letter, letter_of
 from worker.dlq.marks import Marks
+from worker.dlq.unread import Unread
 from worker.edges.cluster import describe
 from worker.topics.spans import Bounds, Span
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from worker.dlq.where import Where
     from worker.rooms.directory import Directory
     from worker.topics.reading import TopicReader
-
-PARKING: Final = ".parked"
-"""What the name of a parking topic has behind that of its dead-letter topic."""
 
 Positions = dict[tuple[str, int], int]
 """The next offset of each partition."""
@@ -52,6 +50,8 @@ class Found:
     read: int = 0
     parked: int = 0
     """Letters that would be meant, and were parked."""
+    unknown: list[Letter] = field(default_factory=list)
+    """Letters that may be meant, once their schema is known."""
 
 
 class BlindError(Exception):
@@ -81,6 +81,8 @@ class Box:
         self._opener = opener
         self._directory = directory
         self._parked = parked or Marks()
+        self.unread = Unread()
+        """What the last reading left out because it could not be read."""
 
     @property
     def count(self) -> int:
@@ -95,21 +97,25 @@ class Box:
             RegistryError: a fact needs a schema, and the registry gives no answer.
             BlindError: a filter asks what a letter cannot tell, so that it would be passed over without a word.
         """
+        self.unread = Unread()
         spans = [self._from(span, positions or {}) for span in self.spans]
         for messages in self._reader.read(spans):
-            found = Found(read=len(messages), parked=0)
+            found = Found(read=len(messages))
             parked = 0
             for message in messages:
                 letter = letter_of(message)
                 found.reached[letter.topic, letter.partition] = letter.offset + 1
                 facts = Known(letter, self._opener.schema, self._opener.facts, self._subscription)
-                if not self.choice.in_time(letter) or not self._holds(letter, facts):
+                is_parked = self._parked.has(letter.topic, letter.partition, letter.offset)
+                if not self.choice.in_time(letter):
                     continue
-                if self._parked.has(letter.topic, letter.partition, letter.offset):
+                if not self._holds(letter, facts):
+                    found.unknown.extend(() if is_parked else self._left_out(letter, facts))
+                elif is_parked:
                     parked += 1
-                    continue
-                found.letters.append((letter, facts))
-            yield Found(found.letters, found.reached, found.read, parked)
+                else:
+                    found.letters.append((letter, facts))
+            yield replace(found, parked=parked)
         yield Found(reached={(span.topic, span.partition): span.end for span in spans})
 
     def _holds(self, letter: Letter, facts: Known) -> bool:
@@ -123,6 +129,17 @@ class Box:
                 f"letter tells {', '.join(IN_EVENT)}: ask for something else, or leave them out with topic!={topic}"
             )
         return False
+
+    def _left_out(self, letter: Letter, facts: Known) -> Iterator[Letter]:
+        """Count a letter that is left out for what cannot be read of it; the letter, if a schema may change that."""
+        asked = self.choice.where
+        if not any(map(asked.names, IN_EVENT)) or not asked.without(IN_EVENT).holds(facts):
+            return
+        event = self._opener.event(letter)
+        if isinstance(event, str):
+            self.unread.add(event)
+            if self._opener.lacks_schema(letter):
+                yield letter
 
     @staticmethod
     def _from(span: Span, positions: Mapping[tuple[str, int], int]) -> Span:

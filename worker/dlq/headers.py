@@ -21,6 +21,9 @@ TOPIC_ID = f"{OWN}topic.id"
 PARKED = f"{OWN}parked.from"
 """Of a copy in a parking topic: where the letter lies, as `topic:partition:offset`."""
 
+PARKING = ".parked"
+"""What the name of a parking topic has behind that of its dead-letter topic."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -52,6 +55,14 @@ class Told:
         if self.topic is None or self.partition is None or self.offset is None:
             return None
         return self.topic, self.partition, self.offset
+
+    def of_another(self, topic_ids: Mapping[str, str]) -> bool:
+        """Whether its topic was deleted and made anew since, so that its offset is another record's by now.
+
+        `topic_ids`: Kafka's present ids by topic. False where either id is not known: then nothing tells.
+        """
+        present = topic_ids.get(self.topic or "")
+        return self.topic_id is not None and present is not None and self.topic_id != present
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,9 +46,10 @@ def list_letters(
                 more = True
                 break
     if as_json:
-        typer.echo(document({"letters": lines[:limit], "more": more}))
+        typer.echo(document({"letters": lines[:limit], "more": more, "unreadable": dict(box.unread.why)}))
         return
     typer.echo(table(lines[:limit]) or "no dead letters")
+    tell_unread(box)
     if more:
         typer.echo(f"… more than {limit}: give --limit, --where or --from", err=True)
 
@@ -75,10 +76,18 @@ def explain(
         box = opened.box(opened.topics(topics), asked, with_parked=with_parked)
         groups, parked = counted(box, names)
     if as_json:
-        typer.echo(document({"letters": groups.total, "parked": parked, "groups": rows(groups)}))
+        told = {"letters": groups.total, "parked": parked, "unreadable": dict(box.unread.why), "groups": rows(groups)}
+        typer.echo(document(told))
         return
     typer.echo(table(rows(groups)) or "no dead letters")
+    tell_unread(box)
     typer.echo(f"{groups.total:,} dead letters" + (f"; {parked:,} more are parked" if parked else ""), err=True)
+
+
+def tell_unread(box: Box) -> None:
+    """Say what a filter has left out because it could not be read."""
+    if box.unread:
+        typer.echo(clean(box.unread.line(box.choice.where)), err=True)
 
 
 def counted(box: Box, names: list[str]) -> tuple[Groups, int]:

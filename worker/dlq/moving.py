@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.console import DATA, UNAVAILABLE, AsJson, ConfigFile, DryRun, Yes, assure, fail, progress
-from worker.dlq.box import PARKING, Choice
+from worker.dlq.box import Choice
 from worker.dlq.encoding import Encoder
 from worker.dlq.exporting import ExportError, as_files, as_lines
-from worker.dlq.headers import PARKED
-from worker.dlq.looking import counted
+from worker.dlq.headers import PARKED, PARKING
+from worker.dlq.looking import counted, tell_unread
 from worker.dlq.pacing import Pace
 from worker.dlq.patch import patch as read_patch
 from worker.dlq.progress import NoProgress, Progress, group_name
@@ -93,12 +93,16 @@ def redrive(
         work = Redrive(box, sender, _successors(opened, meant), most)
         plan = work.plan(positions)
         _say(plan, "to send", payload=payload, quiet=as_json)
+        unreadable = dict(box.unread.why)
+        if not as_json:
+            tell_unread(box)
         _warn_of_age(opened, plan)
         done = Tally()
         if plan.sent.total and not dry_run:
             assure(f"Send {plan.sent.total:,} records back to {', '.join(opened.settings.kafka.topics)}?", yes=yes)
             done = _run(Writer(opened.settings.kafka), work, positions, kept, rate=rate, total=plan.sent.total)
-    _ended(plan if dry_run or not plan.sent.total else done, kept.group, dry_run=dry_run, as_json=as_json)
+    result = plan if dry_run or not plan.sent.total else done
+    _ended(result, kept.group, unreadable, dry_run=dry_run, as_json=as_json)
 
 
 def _run(
@@ -132,7 +136,7 @@ def _kept(opened: Session, topics: Sequence[str], choice: Choice, *decides: obje
     return Progress(kafka, group_name(kafka.group_id, topics, choice.where, choice.since, choice.until, *decides))
 
 
-def _ended(tally: Tally, group: str | None, *, dry_run: bool, as_json: bool) -> None:
+def _ended(tally: Tally, group: str | None, unreadable: dict[str, int], *, dry_run: bool, as_json: bool) -> None:
     """Say what was done, and end with the exit code that says whether it was all."""
     verb = "would be sent" if dry_run else "sent"
     if as_json:
@@ -142,6 +146,7 @@ def _ended(tally: Tally, group: str | None, *, dry_run: bool, as_json: bool) -> 
             "would_send": tally.sent.total if dry_run else None,
             "withheld": dict(tally.withheld),
             "parked": tally.parked,
+            "unreadable": unreadable,
             "stopped": tally.stopped,
             "group": group,
         }
@@ -249,6 +254,7 @@ def park(
         box = opened.box(meant, choice, with_parked=False)
         groups, before = counted(box, ["disposition", "code"])
         typer.echo(f"to park: {groups.total:,}" + (f" ({before:,} are already)" if before else ""))
+        tell_unread(box)
         if groups.total:
             typer.echo(table(rows(groups)))
         if dry_run or not groups.total:
@@ -336,6 +342,7 @@ def export(
         box = opened.box(meant, choice, with_parked=with_parked)
         groups, _ = counted(box, ["disposition", "code"])
         typer.echo(f"to export: {groups.total:,}")
+        tell_unread(box)
         if groups.total:
             typer.echo(table(rows(groups)))
         if dry_run:

@@ -85,6 +85,11 @@ class Opener:
             return False
         return not isinstance(record, str) and bool(record["scoring_id"])
 
+    def lacks_schema(self, letter: Letter) -> bool:
+        """Whether its event cannot be read for want of its writer schema; raises `RegistryError`."""
+        framed = self._framed(letter) if self.format(letter) == "avro" else ""
+        return isinstance(framed, Framed) and self._reader(framed.schema) is None
+
     def event(self, letter: Letter) -> dict[str, Any] | str:
         """The event of a letter of any format as plain data, or why there is none; raises `RegistryError`."""
         if self.format(letter) != "avro":

@@ -18,7 +18,7 @@ from worker.dlq.sending import Outgoing, Withheld
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from worker.dlq.box import Box, Positions
+    from worker.dlq.box import Box, Found, Positions
     from worker.dlq.content import Done
     from worker.dlq.headers import Told
     from worker.dlq.letters import Known, Letter
@@ -113,8 +113,8 @@ class Redrive:
     def plan(self, positions: Mapping[tuple[str, int], int]) -> Tally:
         """What would be done from these positions on; raises `ClusterError`, `RegistryError`."""
         tally = Tally()
-        for entries, _, parked in self._chunks(positions):
-            tally.parked += parked
+        for found, entries in self._chunks(positions):
+            tally.parked += found.parked
             for entry in entries:
                 tally.count(*entry)
                 if self._enough(tally):
@@ -143,11 +143,12 @@ class Redrive:
             RegistryError: a repair needs the registry.
         """
         tally, held = Tally(), _Held()
-        for entries, reached, parked in self._chunks(positions):
+        for found, entries in self._chunks(positions):
             if pace.stopped:  # chunks without a letter that is meant are not asked of the pace
                 tally.stopped = True
                 break
-            tally.parked += parked
+            tally.parked += found.parked
+            held.wait_for(found.unknown)
             done = 0
             while done < len(entries):
                 piece = _piece(entries, done, self._left(tally), pace)
@@ -157,7 +158,7 @@ class Redrive:
                 self._write(piece, writer, tally, held)
                 done += len(piece)
                 advance(len(piece))
-            keep(held.positions(reached, entries[done:]))
+            keep(held.positions(found.reached, entries[done:]))
             if done < len(entries) or self._enough(tally):
                 break
         return tally
@@ -170,9 +171,9 @@ class Redrive:
             tally.count(letter, facts, last)
             held.see(letter, last)
 
-    def _chunks(self, positions: Mapping[tuple[str, int], int]) -> Iterator[tuple[list[Entry], Positions, int]]:
+    def _chunks(self, positions: Mapping[tuple[str, int], int]) -> Iterator[tuple[Found, list[Entry]]]:
         for found in self._box.read(positions):
-            yield [(*each, self._prepared(each[0])) for each in found.letters], found.reached, found.parked
+            yield found, [(*each, self._prepared(each[0])) for each in found.letters]
 
     def _prepared(self, letter: Letter) -> Outgoing | Withheld:
         if self._successors.newer(letter.told):
@@ -194,6 +195,11 @@ class _Held:
 
     def see(self, letter: Letter, found: Outgoing | Withheld) -> None:
         if isinstance(found, Withheld) and found.code not in PASSED:
+            self._hold(letter)
+
+    def wait_for(self, unknown: Sequence[Letter]) -> None:
+        """Stay before letters of whom nobody knows yet whether they are meant."""
+        for letter in unknown:
             self._hold(letter)
 
     def positions(self, reached: Positions, undone: Sequence[Entry]) -> Positions:

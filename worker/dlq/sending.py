@@ -77,9 +77,8 @@ class Sources:
         if told.place is None:
             return False
         topic, partition, offset = told.place
-        present = self.topic_ids.get(topic)
-        if told.topic_id is not None and present is not None:
-            return told.topic_id != present
+        if told.topic_id is not None and topic in self.topic_ids:
+            return told.of_another(self.topic_ids)
         return offset >= self.ends.get((topic, partition), 0)
 
 

@@ -88,6 +88,16 @@ class Joining:
         halves = (envelope, other.envelope) if half.side is Side.REQUEST else (other.envelope, envelope)
         return Pair.of(*halves)
 
+    def waits(self, half: Half, claim: Claim) -> Envelope | None:
+        """The record that waits under the key of a half, be it the same side or the other."""
+        of = self._of.get(claim)
+        waiter = of.waiters.get(half.key) if of is not None else None
+        return waiter.envelope if waiter is not None else None
+
+    def give_up(self, half: Half, claim: Claim) -> Rejection:
+        """Give up what waits under the key of a half; raises `KeyError` where nothing does."""
+        return self._given_up(self._of[claim], half.key, "before another one of the same side")
+
     def crowd_out(self, records: int, size: int) -> list[Rejection]:
         """Give up the oldest of each claim that has more waiting than so many, or so many bytes; never the newest."""
         return [each for of in self._of.values() for each in self._crowded_out(of, records, size)]

@@ -11,10 +11,10 @@ from typing import Annotated
 import typer
 
 from worker.audit.command import ended_well
-from worker.console import DATA, AsJson, ConfigFile, fail, progress, settings_of
+from worker.console import AsJson, ConfigFile, fail, progress, settings_of
 from worker.topics.asking import bounds_of
 from worker.topics.times import instant
-from worker.trace.tracing import NotFollowedError, Tracer
+from worker.trace.tracing import GoneError, Tracer
 
 NOTHING = 1
 """The exit code where no such event is found."""
@@ -35,7 +35,7 @@ def trace(
 ) -> None:
     """Tell the life of one event: where it lies, for whom it is, what became of it. Prints nothing of its payload.
 
-    Exit 1 if no such event is found; 65 if it is, or may be, of a topic of CloudEvents.
+    Exit 1 if no such event is found.
     """
     bounds = bounds_of(since, until, begins=False)
     if bounds.since is None:
@@ -45,8 +45,8 @@ def trace(
     with ended_well(settings) as mart, progress() as bar, closing(Tracer(settings, mart, bar)) as tracer:
         try:
             found = tracer.trace(what, bounds)
-        except NotFollowedError as pairs:
-            fail(DATA, f"{pairs} has CloudEvents, of which two are one scoring: trace cannot follow them yet")
+        except GoneError as gone:
+            fail(NOTHING, f"{gone}, so that its event is not in Kafka; dlq show tells what the letter has")
     if as_json:
         typer.echo(json.dumps([each.document() for each in found]))
     else:

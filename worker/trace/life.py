@@ -27,7 +27,8 @@ class Place:
 class Lies:
     """A record with the event: the first, or a copy that was sent back. `state`: committed, open or unread.
 
-    `committed` is the group's offset of its partition, None where it has none.
+    `committed` is the group's offset of its partition, None where it has none. `half`: request or response, where the
+    record is one of a scoring's two.
     """
 
     place: Place
@@ -37,6 +38,7 @@ class Lies:
     state: str
     committed: int | None
     redrives: int = 0
+    half: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,10 @@ class Letter:
 
 @dataclass(slots=True)
 class Life:
-    """Of one event; `lies` has its first record, where that is still there, and then its copies."""
+    """Of one event; `lies` has its first record, where that is still there, and then its copies.
+
+    Of a scoring that comes as two records it has both; `alone` says that the other one was not found.
+    """
 
     first: Place
     lies: list[Lies] = field(default_factory=list)
@@ -67,13 +72,14 @@ class Life:
     scoring_timestamp: str | None = None
     expected_rows: int = 0
     refusal: str | None = None
+    alone: str | None = None
     letters: list[Letter] = field(default_factory=list)
     rows: list[str] = field(default_factory=list)
     verdict: str = ""
 
     def judge(self) -> None:
         """Say in a word what became of it."""
-        last = self.lies[-1] if self.lies else None
+        last = self._last
         letters = max((each.redrives for each in self.letters), default=-1)
         if self.rows and len(self.rows) >= self.expected_rows:
             self.verdict = "stored"
@@ -85,6 +91,15 @@ class Life:
             self.verdict = "not-known"
         else:
             self.verdict = "stored-in-part" if self.rows else "missing"
+
+    @property
+    def _last(self) -> Lies | None:
+        """The record that counts: the last copy; of the halves of a scoring the older, with which both are settled."""
+        last = self.lies[-1] if self.lies else None
+        if last is None or last.half is None:
+            return last
+        times = max(each.redrives for each in self.lies)
+        return min((each for each in self.lies if each.redrives == times), key=lambda each: each.place)
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -101,6 +116,8 @@ class Life:
             yield f"  binding       {self.binding}"
             yield f"  subscription  {self.subscription}"
             yield f"  deployment    {self.deployment}"
+        if self.alone:
+            yield f"  other half    {self.alone}"
         yield f"  scoring id    {self.scoring_id or '-'}"
         if self.refusal:
             yield f"  refused       {self.refusal}"
@@ -124,7 +141,8 @@ MEANINGS = {
 
 
 def _lies(each: Lies) -> Iterator[str]:
-    name = "redriven" if each.redrives else "lies"
+    name = "redriven" if each.redrives else each.half or "lies"
+    name = f"{name} {each.half}" if each.redrives and each.half else name
     sizes = f"key {_size(each.key_bytes)}, value {_size(each.value_bytes)}"
     yield f"  {name:<13} {each.place}, of {each.timestamp}, {sizes}"
     committed = "no offset" if each.committed is None else f"offset {each.committed}"
