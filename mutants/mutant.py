@@ -9,7 +9,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-NEED_KAFKA: Final = ("tests/way/", "tests/mutants/", "tests/edges/test_source_")
+NEED_KAFKA: Final = (
+    "tests/way/",
+    "tests/mutants/",
+    "tests/edges/test_source_",
+    "tests/replay/test_source",
+    "tests/audit/test_held.py::test_a_row_that",
+)
 """Where the tests are that need the real one."""
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT: Final = Path(__file__).parents[1]
-COPIED: Final = ("mutants", "worker", "tests", "schemas", "pyproject.toml")
+COPIED: Final = ("mutants", "worker", "tests", "schemas", "examples", "pyproject.toml")
 LINKED: Final = (".kafka",)
 """Read only, and large."""
 

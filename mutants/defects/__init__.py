@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mutants.defects import flow, judging, loop, pairs, reading, schemas, v2
+from mutants.defects import around, flow, judging, loop, operators, pairs, reading, schemas, v2
 
 if TYPE_CHECKING:
     from mutants.mutant import Mutant
@@ -17,4 +17,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *loop.MUTANTS,
     *v2.MUTANTS,
     *schemas.MUTANTS,
+    *operators.MUTANTS,
+    *around.MUTANTS,
 )

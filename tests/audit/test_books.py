@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.audit.auditing import ours
 from worker.audit.books import Books
 from worker.audit.buckets import Buckets
 from worker.audit.fates import Fate, Found, folded
 from worker.audit.marks import PAGE, Marks
 from worker.audit.showing import Repairs
+from worker.dlq.headers import Told
+from worker.rooms.places import CONNECT, KIP
 from worker.topics.spans import Span
 
 if TYPE_CHECKING:
@@ -135,6 +139,14 @@ def test_a_letter_explains_what_is_not_held_also_where_its_offset_is_not_committ
             found.refused((T, 0, offset), "decode (not-avro)")
         found.compare()
         assert set(fates(found).values()) == {(Fate.DEAD_LETTERED, "decode (not-avro)")}
+
+
+def test_another_group_s_letter_explains_nothing_and_one_that_names_no_group_of_ours_does() -> None:
+    mine = Told(KIP, own=True, group="mine")
+    assert ours(mine, "mine")
+    assert not ours(replace(mine, group="theirs"), "mine"), "our group may have lost what theirs has refused"
+    assert ours(replace(mine, group=None), "mine"), "a slim letter does not say whose it is"
+    assert ours(Told(CONNECT, own=False, group="sink"), "mine"), "other tools' groups are none of workers"
 
 
 def test_what_is_refused_and_in_no_letter_is_a_gap_with_the_reason() -> None:

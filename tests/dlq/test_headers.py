@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.dlq.headers import Told, identity, read, without_told
-from worker.edges.letter_headers import FULL, SLIM, Convention
+from worker.edges.letter_headers import BARE, FULL, SLIM, Convention
 from worker.edges.letter_headers import headers as headers_of_letter
 from worker.model import Claim, Disposition, Envelope, Refusal, Rejection
 from worker.rooms.places import CONNECT, KIP, OWN, REDRIVES, SPRING, place
@@ -98,9 +98,10 @@ def test_a_letter_of_kafka_connect_is_told_by_stage_and_exception() -> None:
 
 
 def test_of_a_letter_that_spring_dead_lettered_twice_the_first_place_counts() -> None:
-    told = read([*spring("events", 1, 5), *spring("events-dlt", 0, 9)])
+    headers = [*spring("events", 1, 5), *spring("events-dlt", 0, 9)]
+    told = read(headers)
     assert told is not None
-    assert told.place == ("events", 1, 5)
+    assert told.place == place(headers) == ("events", 1, 5)
 
 
 def test_the_cause_of_springs_exception_says_more_than_the_listeners() -> None:
@@ -207,6 +208,20 @@ def test_a_record_that_was_sent_back_and_is_refused_again_keeps_its_first_place_
         told = read(as_read(headers_of_letter(rejection, "g", FULL, written)))
         assert told is not None
         assert (told.place, told.redrives, told.timestamp_ms) == ((topic, partition, offset), 1, None)
+
+
+@pytest.mark.parametrize("written", get_args(Convention))
+def test_a_letter_that_has_room_for_nothing_of_ours_keeps_what_its_record_brought(written: Convention) -> None:
+    """Its first place and its redrives came with it: without them it could not go back, or would for ever."""
+    refusal = Refusal(Disposition.REJECTED, "conflict", "")
+    brought = identity(Told(KIP, topic="first", partition=3, offset=5), 2)
+    for own, place_ in ((brought, ("first", 3, 5)), ([], None), ([(f"{KIP}topic", b"first")], None)):
+        envelope = Envelope(Claim("t", 0), 7, -1, None, b"", [("trace", b"1"), *own, (f"{KIP}message", b"old")])
+        found = as_read(headers_of_letter(Rejection(envelope, refusal), "g", BARE, written))
+        told = read(found)
+        assert (None if told is None else told.place) == place_
+        assert (told is not None and told.redrives) == (2 if place_ else False)
+        assert len(found) == 1 + (len(own) if place_ else 0), "and nothing else"
 
 
 def as_read(headers: Sequence[tuple[str, bytes | str | None]]) -> Headers:

@@ -70,6 +70,18 @@ def test_what_no_broker_took_is_raised_at_the_end_with_count_and_reason() -> Non
     producer.flush()  # what was told is not told again
 
 
+def test_who_is_told_of_one_event_hears_that_it_was_not_delivered_and_why() -> None:
+    """As `payload-worker produce` is, which counts by it; and nobody else hears of that event."""
+    told: list[str | None] = []
+    producer = PayloadProducer(NOWHERE, delivery_timeout_ms=300, log_level=0)
+    producer.hand_over("a", b"x", told=told.append)
+    assert told == [], "nothing is known of it yet"
+    producer.flush()
+    (reason,) = told
+    assert "timed out" in str(reason)
+    assert (producer.delivered, len(producer)) == (0, 0)
+
+
 def test_a_callback_is_told_of_each_event_that_was_not_delivered() -> None:
     told: list[tuple[str, str]] = []
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.model import Target
 from worker.replay.chosen import Choice
+from worker.replay.ends import ENDLESS
 from worker.replay.pace import BURST, Pace
 from worker.replay.plan import Asked, legs
+from worker.replay.planning import onwards
 from worker.rooms.directory import Binding, Directory, Subscription
 from worker.topics.spans import Bounds, Span
 
@@ -46,7 +49,7 @@ def test_a_leg_goes_on_where_the_group_is_and_never_outside_of_its_span(
     found = legs([span], {} if committed is None else {("events", 0): committed})
     assert bool(found) == bool(count)
     for leg in found:
-        assert span.begin <= leg.start <= span.end
+        assert leg.start == min(max(begin, begin if committed is None else committed), span.end)
         assert leg.done + leg.left.count == span.count
         assert leg.deleted == max(0, begin - begin if committed is None else begin - committed)
 
@@ -54,6 +57,20 @@ def test_a_leg_goes_on_where_the_group_is_and_never_outside_of_its_span(
 def test_a_restart_goes_on_nowhere() -> None:
     (leg,) = legs([Span("events", 0, 5, 10)], {("events", 0): 8}, restart=True)
     assert (leg.start, leg.done) == (5, 0)
+
+
+@pytest.mark.parametrize(
+    ("committed", "latest", "begin"),
+    [(None, False, 5), (None, True, 9), (7, False, 7), (7, True, 7), (2, True, 5), (0, False, 5), (99, False, 9)],
+)
+def test_a_shadow_begins_where_the_worker_would(
+    committed: int | None,
+    latest: bool,  # noqa: FBT001 - of a table
+    begin: int,
+) -> None:
+    log = Span("events", 3, 5, 9)
+    assert onwards(log, committed, latest=latest, endless=False) == Span("events", 3, begin, 9)
+    assert onwards(log, committed, latest=latest, endless=True) == Span("events", 3, begin, ENDLESS)
 
 
 def test_a_replay_is_the_same_one_only_if_all_that_makes_it_is() -> None:

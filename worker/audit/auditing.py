@@ -138,13 +138,9 @@ class Audit:
                     self._placeless += not topics[str(message.topic())]  # one that is parked was counted as a letter
                 elif told.of_another(self._walker.topic_ids):
                     self._before += not topics[str(message.topic())]
-                elif self._ours(told):
+                elif ours(told, self._settings.kafka.group_id):
                     self._the_books.letter(told.place, told.redrives, why(told))
             self._progress.advance(task, len(chunk))
-
-    def _ours(self, told: Told) -> bool:
-        """Not another group's letter in a topic that both write."""
-        return not told.own or told.group in (None, self._settings.kafka.group_id)
 
     def _read_events(self, reader: TopicReader, entries: Entries) -> None:
         limits = self._settings.limits
@@ -202,6 +198,11 @@ class Audit:
                 self._progress.advance(task, len(page.ids))
         self._progress.update(task, completed=sum(totals.values()))
         return self._the_books.compare()
+
+
+def ours(told: Told, group: str) -> bool:
+    """Not another group's letter in a topic that both write: it says nothing of what became of the record here."""
+    return not told.own or told.group in (None, group)
 
 
 def why(told: Told) -> str:

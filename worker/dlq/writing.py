@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from worker.dlq.sending import Outgoing
 
 PATIENCE: Final = 60.0
-"""Seconds in which all of a chunk is acknowledged or refused; librdkafka tells of each well before."""
+"""Seconds in which all of a chunk is acknowledged or refused; librdkafka tells of each before, unless set otherwise."""
 
 
 class Writer:
@@ -27,7 +27,8 @@ class Writer:
         ClientError: librdkafka refuses a setting.
     """
 
-    def __init__(self, kafka: Kafka, overrides: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, kafka: Kafka, overrides: Mapping[str, Any] | None = None, *, patience: float = PATIENCE) -> None:
+        self._patience = patience
         self._settings = {**producer_settings(kafka), **(overrides or {})}
         self._producer = client(Producer, self._settings)
         self._alone: Producer | None = None
@@ -67,8 +68,8 @@ class Writer:
 
         for record in records:
             self._produce(producer, record, reported(record))
-        if producer.flush(PATIENCE):
-            failed.append(f"no answer within {PATIENCE:.0f} s")
+        silent = producer.flush(self._patience)
+        failed += [f"no answer within {self._patience:g} s"] * silent
         if failed:
             raise ClusterError(f"{len(failed)} of {len(records)} were not acknowledged ({failed[0]})")
         return large

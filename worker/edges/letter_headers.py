@@ -22,6 +22,9 @@ Convention = Literal["kafka", "connect", "spring"]
 
 Headers = list[tuple[str, bytes | str | None]]
 
+PLACE: Final = tuple(f"{KIP}{part}" for part in ("topic", "partition", "offset"))
+"""The names of the headers that say where a record was first, on a record that was sent back."""
+
 _NO_IDS: Final[Mapping[str, str]] = MappingProxyType({})
 
 _TOPIC_ID = 22
@@ -41,16 +44,24 @@ def headers(
     """The record's own headers, then ours: all that explain, only the place and the code (slim), none (bare).
 
     A record that was redriven keeps the place it first had, from which its scoring id is derived, and the count of its
-    redrives. Written otherwise than in Kafka's names, a letter has no others' beside them that would contradict.
+    redrives, in a bare letter too: it had room for them in its own topic. Written otherwise than in Kafka's names, a
+    letter has no others' beside them that would contradict.
     `topic_ids`: of the topics of events, where Kafka has them, so that a topic made anew is not taken for the old one.
     """
     added = (KIP, OWN) if convention == "kafka" else (KIP, OWN, CONNECT, SPRING)
     kept: Headers = [pair for pair in rejection.envelope.headers if not pair[0].startswith(added)]
     if level == BARE:
-        return kept
+        return kept + _brought(rejection.envelope)
     redrives: Headers = [pair for pair in rejection.envelope.headers if pair[0] == REDRIVES]
     slim = [*_place(rejection, convention, topic_ids), (f"{OWN}error.code", rejection.refusal.code), *redrives[-1:]]
     return kept + slim + (_explanation(rejection, group, convention) if level < SLIM else [])
+
+
+def _brought(envelope: Envelope) -> Headers:
+    """The headers by which a redriven record tells its first place, as they came; none where they do not tell it."""
+    names = {*PLACE, REDRIVES}
+    found: Headers = [pair for pair in envelope.headers if pair[0] in names]
+    return found if PLACE[0] in dict(found) and first_place(envelope) is not None else []
 
 
 def added_bytes(topic: str, group: str) -> int:

@@ -68,11 +68,15 @@ def from_where_it_is(kafka: Kafka, *, endless: bool) -> list[Span]:
         committed = reader.committed(spans)
     latest = str(kafka.consumer.get("auto.offset.reset", "")) in {"latest", "largest", "end"}
     return [
-        _onwards(span, committed.get((span.topic, span.partition)), latest=latest, endless=endless) for span in spans
+        onwards(span, committed.get((span.topic, span.partition)), latest=latest, endless=endless) for span in spans
     ]
 
 
-def _onwards(span: Span, committed: int | None, *, latest: bool, endless: bool) -> Span:
+def onwards(span: Span, committed: int | None, *, latest: bool, endless: bool) -> Span:
+    """What a worker would read of a partition whose log is `span`; `latest`: where nothing is committed, new records.
+
+    What is committed and no longer, or not yet, in the log counts as the nearer end of it.
+    """
     otherwise = span.end if latest else span.begin
     begin = otherwise if committed is None else min(max(committed, span.begin), span.end)
     return replace(span, begin=begin, end=ENDLESS if endless else span.end)

@@ -92,7 +92,7 @@ def replayed(order: Order, *, yes: bool, as_json: bool) -> int:
         assure(f"Post this to the data mart {order.settings.mart.data_mart_id}?", yes=yes)
     group = None if order.dry else found.group
     manner = Manner(found.left, group, order.restart, choice, order.rate, order.dry, order.letters)
-    return _end(_run(order.settings, manner, "replay"), order.again, as_json=as_json)
+    return conclude(_run(order.settings, manner, "replay"), order.again, as_json=as_json)
 
 
 def shadowed(shadow: Shadow) -> int:
@@ -104,7 +104,7 @@ def shadowed(shadow: Shadow) -> int:
     _say("dry run: nothing is posted, dead-lettered or committed")
     ran = _run(settings, Manner([span for span in spans if span.count], dry=True), "dry run")
     stopped = OK if shadow.endless else UNSETTLED
-    return _end(ran, shadow.again, refused=OK, stopped=stopped)
+    return conclude(ran, shadow.again, refused=OK, stopped=stopped)
 
 
 def _choice(order: Order) -> Choice:
@@ -137,7 +137,7 @@ def telling() -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ran:
+class Ran:
     """A run that is over: `settled` if all that it read is; `failed`: why it could not go on."""
 
     outcome: Outcome
@@ -146,7 +146,7 @@ class _Ran:
     failed: str | None = None
 
 
-def _run(settings: Settings, manner: Manner, name: str) -> _Ran:
+def _run(settings: Settings, manner: Manner, name: str) -> Ran:
     """Run it under a progress bar, and tell what came of it in the log."""
     settled, failed = False, None
     with telling(), progress() as bars:
@@ -160,10 +160,10 @@ def _run(settings: Settings, manner: Manner, name: str) -> _Ran:
             failed = str(error)
     outcome = bounded.outcome
     log.info("replay.ended", ended=outcome.ended, **outcome.fields())
-    return _Ran(outcome, bounded.signals, settled, failed)
+    return Ran(outcome, bounded.signals, settled, failed)
 
 
-def _end(ran: _Ran, again: str, *, as_json: bool = False, refused: int = DATA, stopped: int = UNSETTLED) -> int:
+def conclude(ran: Ran, again: str, *, as_json: bool = False, refused: int = DATA, stopped: int = UNSETTLED) -> int:
     """Tell what came of it, and the exit code: `refused` where events were, `stopped` where it was told to stop."""
     outcome = ran.outcome
     typer.echo(orjson.dumps(outcome.as_json()).decode() if as_json else "\n".join(outcome.lines()))
