@@ -22,8 +22,12 @@ class NativeHook(BuildHookInterface[Any]):
         del version  # both kinds of wheel need the same
         place = "/" + MODULE.replace(".", "/") + sysconfig.get_config_var("EXT_SUFFIX")
         built = Path(self.root + place)
-        built.unlink(missing_ok=True)
-        _build(Path(self.root))
+        try:
+            built.unlink(missing_ok=True)
+            _build(Path(self.root))
+        except OSError as error:  # a source that cannot be written to, for one
+            self.app.display_warning(f"{MODULE} cannot be built: {error}")
+            return
         if not built.exists():
             self.app.display_warning(f"{MODULE} is left out: without a C compiler records take twice the CPU")
             return

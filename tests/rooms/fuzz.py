@@ -12,7 +12,9 @@ import re
 import struct
 import sys
 from collections import Counter
+from dataclasses import fields, is_dataclass, replace
 from random import Random
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, cast
 from unittest import mock
 
@@ -28,7 +30,7 @@ from worker.rooms.binary import NotFiniteError, TrailingBytesError
 from worker.rooms.compiled import generate
 from worker.rooms.events import SHAPE, SOUND
 from worker.rooms.normalise import tables
-from worker.rooms.shape import Shape
+from worker.rooms.shape import Maker, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,6 +80,20 @@ EVERYTHING: Final = _record(
     leaves=_map(["n.Leaf", "string"]),
 )
 """Every kind of schema that a reader is generated for, in others."""
+
+WIDE: Final = _record(
+    "n.Wide",
+    **{f"of_{size}": _record(f"n.R{size}", **{f"f{at}": "int" for at in range(size)}) for size in range(14, 20)},
+)
+"""Records of about as many fields as C holds on its stack."""
+
+TOGETHER: Final = {
+    f"n.R{size}": Maker(
+        lambda *parts: parts, tuple(f"f{at}" for at in reversed(range(size - left_out))), ("more",) * more
+    )
+    for size, left_out, more in ((14, 0, 1), (15, 1, 2), (16, 0, 1), (17, 0, 0), (18, 0, 0), (19, 3, 1))
+}
+"""Makers of them, which leave some fields out, turn their order, and add some."""
 
 
 class Writer:
@@ -197,7 +213,7 @@ class Subject:
         if self.schema["name"] in SHAPE.makers:
             self.readers.append(generate(self.schema, self.named, SHAPE))
         self.sound = generate(self.schema, self.named, SOUND) if self.schema["name"] in SHAPE.makers else None
-        shapes = [FINITE, SOUND] if self.sound else [FINITE]
+        shapes = [FINITE, SOUND] if self.sound else [FINITE, replace(FINITE, makers=TOGETHER)]
         pairs = [(planned.reader(self.schema, self.named, each), each) for each in shapes]
         self.twins = [(one, generate(self.schema, self.named, shape)) for one, shape in pairs if one is not None]
 
@@ -209,8 +225,8 @@ class Subject:
             if found != expected and not (found == REFUSED and self._against_the_rules(value)):
                 return f"{value.hex()}: {found} where fastavro says {expected}"
         for one, other in self.twins:
-            found, wanted = by_c(one, value), by_generated(other, value)
-            if found != (wanted if wanted[0] == "read" else REFUSED):
+            found, wanted = exactly(one, value), exactly(other, value)
+            if found != wanted:
                 return f"{value.hex()}: {found} in C where Python says {wanted}"
         return None if self.sound is None else self._unsound(self.sound, value, expected)
 
@@ -310,13 +326,23 @@ def by_generated(reader: Compiled, value: bytes) -> Outcome:
     return "read", repr(_plain(found))
 
 
-def by_c(reader: Compiled, value: bytes) -> Outcome:
-    """What becomes of a message that a reader in C reads; it has one word for all that is bad."""
+def exactly(reader: Compiled, value: bytes) -> Outcome:
+    """What becomes of a message in C, or in Python as far as C has words for it; read, it is read again the same."""
     try:
-        found = reader(value, 0)
-    except ValueError:
+        found = [_parts(reader(value, 0)), _parts(reader(b"before" + value, len(b"before")))]
+    except Exception as error:
+        if reader.__class__ is not FunctionType and not isinstance(error, ValueError):
+            raise  # all that may be wrong with bytes is a ValueError in C
         return REFUSED
-    return "read", repr(_plain(found))
+    return ("read", repr(found[0])) if repr(found[0]) == repr(found[1]) else ("differs", repr(found))
+
+
+def _parts(found: Any) -> Any:
+    """A value with all that it is made of, the vouching for tables and the kind of an empty one too."""
+    if not is_dataclass(found):
+        return found
+    parts = {each.name: _parts(getattr(found, each.name)) for each in fields(found)}
+    return type(found).__name__, {**parts, "attributes": dict(parts["attributes"])} if "attributes" in parts else parts
 
 
 def _plain(found: Any) -> Any:
@@ -347,8 +373,8 @@ def chance_of(seed: int) -> Random:
 
 
 def subjects() -> list[Subject]:
-    """What is tried: the schema that ships, and the one of everything."""
-    return [Subject(reader_schema()), Subject(EVERYTHING)]
+    """What is tried: the schema that ships, the one of everything, and the one of wide records."""
+    return [Subject(reader_schema()), Subject(EVERYTHING), Subject(WIDE)]
 
 
 def messages(chance: Random, subject: Subject) -> Iterator[bytes]:

@@ -46,7 +46,7 @@ def reader(schema: Any) -> Compiled:
 # --- the same as fastavro --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=["event", "everything"])
+@pytest.mark.parametrize("subject", SUBJECTS, ids=["event", "everything", "wide"])
 @given(chance=st.randoms(use_true_random=False), odd=st.sampled_from([0, 0.01]))
 def test_a_message_and_its_broken_ones_are_read_as_fastavro_reads_them(
     subject: fuzz.Subject, chance: Random, odd: float
@@ -66,7 +66,7 @@ def test_thousands_of_messages_are_read_as_fastavro_reads_them(seed: int) -> Non
             assert [each for each in found if each is not None] == []
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=["event", "everything"])
+@pytest.mark.parametrize("subject", SUBJECTS, ids=["event", "everything", "wide"])
 def test_every_truncation_of_a_message_is_refused(subject: fuzz.Subject) -> None:
     for seed in range(5):
         value = fuzz.Writer(fuzz.chance_of(seed), subject.named, 0).write(subject.schema)

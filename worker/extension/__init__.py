@@ -12,6 +12,10 @@ SWITCH: Final = "PAYLOAD_WORKER_PURE_PYTHON"
 """The environment variable that, set to anything, leaves the C out: to compare, or to rule it out as a cause."""
 
 
+FORM: Final = 1
+"""Of plans and functions; what was built from older sources has another, and is left out until it is built anew."""
+
+
 def _built() -> ModuleType | None:
     if os.environ.get(SWITCH):
         return None
@@ -19,7 +23,7 @@ def _built() -> ModuleType | None:
         from worker.extension import _rooms  # noqa: PLC0415 - only there where a C compiler was
     except ImportError:
         return None
-    return _rooms
+    return _rooms if _rooms.FORM == FORM else None
 
 
 BUILT: Final = _built()

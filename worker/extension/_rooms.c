@@ -14,6 +14,9 @@
 #include <string.h>
 #include <structmember.h>
 
+#define FORM 1
+/* Of plans and functions: `worker.extension` uses no module that was built with another. */
+
 /* --- bytes --------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -66,7 +69,7 @@ static inline const uint8_t *sized(Cursor *c, int64_t *size)
     if (!number(c, size)) {
         return NULL;
     }
-    return *size > PY_SSIZE_T_MAX ? bad("the body is cut") : take(c, (Py_ssize_t)*size);
+    return *size < 0 || *size > left(c) ? bad("the body is cut") : take(c, (Py_ssize_t)*size);
 }
 
 /* How many items the next block has; every item takes a byte at least, so no more than there are bytes. */
@@ -89,6 +92,14 @@ static inline int block(Cursor *c, int64_t *count)
     return 1;
 }
 
+/* By the bits, so that no compiler's flag for faster numbers can take it to be always true. */
+static inline int is_finite(double found)
+{
+    uint64_t bits;
+    memcpy(&bits, &found, sizeof(bits));
+    return (bits >> 52 & 0x7FF) != 0x7FF;
+}
+
 /* --- plans --------------------------------------------------------------------------------------------------------- */
 
 typedef enum { NOTHING, BOOLEAN, LONG, FLOAT, DOUBLE, BYTES, STRING, FIXED, ENUM, UNION, ARRAY, MAP, NAMES, RECORD } Kind;
@@ -96,13 +107,17 @@ typedef enum { NOTHING, BOOLEAN, LONG, FLOAT, DOUBLE, BYTES, STRING, FIXED, ENUM
 static const char *const KINDS[] = {"null", "boolean", "long", "float", "double", "bytes", "string",
                                     "fixed", "enum", "union", "array", "map", "names", "record", NULL};
 
-/* Lists of names that were read before, by the bytes they were read from. */
-#define SLOTS 64
-#define LARGEST 2048
+/* Lists of names that were read before, by the bytes they were read from; what is kept has a bound, as in `kept`. */
+#define SETS 16
+#define WAYS 4
+#define SLOTS (SETS * WAYS)
+#define LARGEST (1 << 16)
+#define BUDGET (1 << 19)
 
 typedef struct {
     PyObject *bytes;
     PyObject *names;
+    Py_ssize_t takes; /* about how much memory both do */
 } Slot;
 
 typedef struct Node {
@@ -114,18 +129,27 @@ typedef struct Node {
     PyObject *constants; /* what is given behind them, a tuple; or the keys of their dict */
     Py_ssize_t *order;   /* of each field, its place among what is given, or -1 */
     Py_ssize_t given;    /* how many fields have one */
-    Slot *slots;
+    Slot *slots;         /* `WAYS` in a row for each set */
+    unsigned next;       /* of them, the one that goes next */
+    Py_ssize_t kept;     /* about how much memory they hold */
 } Node;
+
+static void forget(Node *node)
+{
+    for (Py_ssize_t at = 0; node->slots != NULL && at < SLOTS; at++) {
+        Py_CLEAR(node->slots[at].bytes);
+        Py_CLEAR(node->slots[at].names);
+        node->slots[at].takes = 0;
+    }
+    node->kept = 0;
+}
 
 static void clear(Node *node)
 {
     for (Py_ssize_t at = 0; node->kids != NULL && at < node->size; at++) {
         clear(&node->kids[at]);
     }
-    for (Py_ssize_t at = 0; node->slots != NULL && at < SLOTS; at++) {
-        Py_XDECREF(node->slots[at].bytes);
-        Py_XDECREF(node->slots[at].names);
-    }
+    forget(node);
     PyMem_Free(node->kids);
     PyMem_Free(node->order);
     PyMem_Free(node->slots);
@@ -134,9 +158,12 @@ static void clear(Node *node)
     Py_XDECREF(node->constants);
 }
 
-static int compile(PyObject *plan, Node *node);
+#define DEEPEST 500
+/* How deep plans and cells may be nested: C's stack has room for that many. */
 
-static int compile_kids(PyObject *plans, Node *node)
+static int compile(PyObject *plan, Node *node, int depth);
+
+static int compile_kids(PyObject *plans, Node *node, int depth)
 {
     if (!PyTuple_Check(plans)) {
         bad("no plan: parts that are no tuple");
@@ -149,7 +176,7 @@ static int compile_kids(PyObject *plans, Node *node)
         return 0;
     }
     for (node->size = 0; node->size < size; node->size++) {
-        if (!compile(PyTuple_GET_ITEM(plans, node->size), &node->kids[node->size])) {
+        if (!compile(PyTuple_GET_ITEM(plans, node->size), &node->kids[node->size], depth)) {
             node->size++; /* what was begun of it is to be cleared too */
             return 0;
         }
@@ -158,7 +185,7 @@ static int compile_kids(PyObject *plans, Node *node)
 }
 
 /* ("record", fields, make or None, order, constants); without `make` all fields have a place, in the keys' order */
-static int compile_record(PyObject *plan, Node *node)
+static int compile_record(PyObject *plan, Node *node, int depth)
 {
     PyObject *order;
     if (PyTuple_GET_SIZE(plan) != 5 || !PyTuple_Check(order = PyTuple_GET_ITEM(plan, 3)) ||
@@ -170,7 +197,7 @@ static int compile_record(PyObject *plan, Node *node)
         node->make = Py_NewRef(PyTuple_GET_ITEM(plan, 2));
     }
     node->constants = Py_NewRef(PyTuple_GET_ITEM(plan, 4));
-    if (!compile_kids(PyTuple_GET_ITEM(plan, 1), node)) {
+    if (!compile_kids(PyTuple_GET_ITEM(plan, 1), node, depth)) {
         return 0;
     }
     Py_ssize_t size = node->size;
@@ -185,6 +212,9 @@ static int compile_record(PyObject *plan, Node *node)
     }
     for (Py_ssize_t at = 0; at < size; at++) {
         node->order[at] = PyLong_AsSsize_t(PyTuple_GET_ITEM(order, at));
+        if (PyErr_Occurred()) {
+            return 0;
+        }
         node->given += node->order[at] >= 0;
     }
     for (Py_ssize_t at = 0; at < size; at++) {
@@ -193,18 +223,18 @@ static int compile_record(PyObject *plan, Node *node)
             taken |= node->order[at] >= 0 && node->order[other] == node->order[at];
         }
         if (taken) {
-            PyErr_Clear();
             bad("no plan: a field without a place of its own");
             return 0;
         }
     }
     if (node->make == NULL && (node->given != size || PyTuple_GET_SIZE(node->constants) != size)) {
         bad("no plan: a record without keys");
+        return 0;
     }
-    return !PyErr_Occurred();
+    return 1;
 }
 
-static int compile_other(PyObject *plan, Node *node)
+static int compile_other(PyObject *plan, Node *node, int depth)
 {
     PyObject *part = PyTuple_GET_SIZE(plan) == 2 ? PyTuple_GET_ITEM(plan, 1) : NULL;
     if (part == NULL) {
@@ -223,7 +253,7 @@ static int compile_other(PyObject *plan, Node *node)
         node->symbols = Py_NewRef(part);
         return 1;
     case UNION:
-        return compile_kids(part, node);
+        return compile_kids(part, node, depth);
     default: /* an array's or map's only item */
         node->kids = PyMem_Calloc(1, sizeof(Node));
         if (node->kids == NULL) {
@@ -231,13 +261,17 @@ static int compile_other(PyObject *plan, Node *node)
             return 0;
         }
         node->size = 1;
-        return compile(part, node->kids);
+        return compile(part, node->kids, depth);
     }
 }
 
-static int compile(PyObject *plan, Node *node)
+static int compile(PyObject *plan, Node *node, int depth)
 {
     const char *name;
+    if (depth >= DEEPEST) {
+        bad("no plan: nested too deeply");
+        return 0;
+    }
     if (!PyTuple_Check(plan) || PyTuple_GET_SIZE(plan) == 0 ||
         (name = PyUnicode_AsUTF8(PyTuple_GET_ITEM(plan, 0))) == NULL) {
         PyErr_Clear();
@@ -257,12 +291,12 @@ static int compile(PyObject *plan, Node *node)
     if (node->kind < FIXED) {
         return 1;
     }
-    return node->kind == RECORD ? compile_record(plan, node) : compile_other(plan, node);
+    return node->kind == RECORD ? compile_record(plan, node, depth + 1) : compile_other(plan, node, depth + 1);
 }
 
 /* --- reading -------------------------------------------------------------------------------------------------------- */
 
-static PyObject *value(const Node *node, Cursor *c);
+static PyObject *value(Node *node, Cursor *c);
 
 static PyObject *text(Cursor *c)
 {
@@ -273,7 +307,7 @@ static PyObject *text(Cursor *c)
 
 static PyObject *finite_float(double found)
 {
-    return found - found == 0.0 ? PyFloat_FromDouble(found) : bad("a number that is not finite");
+    return is_finite(found) ? PyFloat_FromDouble(found) : bad("a number that is not finite");
 }
 
 static PyObject *real(Cursor *c, Py_ssize_t size)
@@ -302,7 +336,7 @@ static PyObject *octets(Cursor *c)
     return from == NULL ? NULL : PyBytes_FromStringAndSize((const char *)from, (Py_ssize_t)size);
 }
 
-static PyObject *one_of(const Node *node, Cursor *c)
+static PyObject *one_of(Node *node, Cursor *c)
 {
     int64_t index;
     Py_ssize_t size = node->kind == ENUM ? PyTuple_GET_SIZE(node->symbols) : node->size;
@@ -316,7 +350,7 @@ static PyObject *one_of(const Node *node, Cursor *c)
 }
 
 /* More of an array than its first block. */
-static PyObject *go_on(const Node *item, Cursor *c, PyObject *list)
+static PyObject *go_on(Node *item, Cursor *c, PyObject *list)
 {
     int64_t count;
     for (;;) {
@@ -340,7 +374,7 @@ static PyObject *go_on(const Node *item, Cursor *c, PyObject *list)
     return NULL;
 }
 
-static PyObject *array(const Node *item, Cursor *c)
+static PyObject *array(Node *item, Cursor *c)
 {
     int64_t count;
     if (!block(c, &count)) {
@@ -350,6 +384,7 @@ static PyObject *array(const Node *item, Cursor *c)
     if (list == NULL || count == 0) {
         return list;
     }
+    PyObject_GC_UnTrack(list); /* nobody shall find it while it has gaps */
     for (Py_ssize_t at = 0; at < (Py_ssize_t)count; at++) {
         PyObject *each = value(item, c);
         if (each == NULL) {
@@ -358,10 +393,11 @@ static PyObject *array(const Node *item, Cursor *c)
         }
         PyList_SET_ITEM(list, at, each);
     }
+    PyObject_GC_Track(list);
     return go_on(item, c, list);
 }
 
-static PyObject *map(const Node *item, Cursor *c)
+static PyObject *map(Node *item, Cursor *c)
 {
     int64_t count;
     PyObject *dict = PyDict_New();
@@ -385,42 +421,86 @@ static PyObject *map(const Node *item, Cursor *c)
     return NULL;
 }
 
-static Slot *slot(const Node *node, const Cursor *c)
+/* The end of an array of strings as nearly all are, of one block; NULL for others, flawed ones among them. */
+static const uint8_t *end_of_names(const Cursor *from)
 {
-    uint32_t hash = 2166136261u;
-    Py_ssize_t size = left(c) < 32 ? left(c) : 32;
-    for (Py_ssize_t at = 0; at < size; at++) {
-        hash = (hash ^ c->at[at]) * 16777619u;
+    Cursor c = *from;
+    int64_t count, size;
+    if (c.at == c.end || *c.at >= 0x80 || !block(&c, &count)) {
+        PyErr_Clear();
+        return NULL;
     }
-    return &node->slots[(hash ^ hash >> 16) % SLOTS];
+    for (; count > 0; count--) {
+        if (c.at < c.end && *c.at < 0x80 && !(*c.at & 1) && left(&c) > *c.at >> 1) {
+            c.at += 1 + (*c.at >> 1);
+        } else if (sized(&c, &size) == NULL) {
+            PyErr_Clear();
+            return NULL;
+        }
+    }
+    return c.at < c.end && *c.at == 0 ? c.at + 1 : NULL;
+}
+
+/* The slots of those bytes: by their number, and the first, middle and last of them. */
+static Slot *set_of(const Node *node, const uint8_t *from, Py_ssize_t size)
+{
+    uint64_t parts[3] = {0, 0, 0};
+    size_t some = size < 8 ? (size_t)size : 8;
+    memcpy(&parts[0], from, some);
+    memcpy(&parts[1], from + (size - (Py_ssize_t)some) / 2, some);
+    memcpy(&parts[2], from + size - some, some);
+    uint64_t hash = (uint64_t)size;
+    for (int at = 0; at < 3; at++) {
+        hash = (hash ^ parts[at]) * 0x9E3779B97F4A7C15u;
+        hash ^= hash >> 32;
+    }
+    return &node->slots[hash % SETS * WAYS];
+}
+
+/* Keep a list for the bytes it was read from, in the place of another; 0 where memory is short. */
+static int keep(Node *node, Slot *set, const uint8_t *from, Py_ssize_t size, PyObject *names)
+{
+    Py_ssize_t takes = 5 * size + 64 * PyList_GET_SIZE(names);
+    if (takes > LARGEST) {
+        return 1;
+    }
+    if (node->kept + takes > BUDGET) {
+        forget(node);
+    }
+    PyObject *bytes = PyBytes_FromStringAndSize((const char *)from, size);
+    if (bytes == NULL) {
+        return 0;
+    }
+    Slot *slot = &set[node->next++ % WAYS];
+    node->kept += takes - slot->takes;
+    slot->takes = takes;
+    Py_XSETREF(slot->bytes, bytes);
+    Py_XSETREF(slot->names, Py_NewRef(names));
+    return 1;
 }
 
 /* An array of strings that is the same in many records, or None where it is empty: equal bytes give the same list. */
-static PyObject *names(const Node *node, Cursor *c)
+static PyObject *names(Node *node, Cursor *c)
 {
-    static const Node item = {.kind = STRING};
-    Slot *kept = slot(node, c);
-    if (kept->bytes != NULL) {
-        Py_ssize_t size = PyBytes_GET_SIZE(kept->bytes);
-        if (size <= left(c) && memcmp(PyBytes_AS_STRING(kept->bytes), c->at, (size_t)size) == 0) {
-            c->at += size;
-            return Py_NewRef(kept->names);
+    static Node item = {.kind = STRING};
+    const uint8_t *from = c->at, *end = end_of_names(c);
+    Slot *set = end == NULL ? NULL : set_of(node, from, end - from);
+    for (int way = 0; set != NULL && way < WAYS; way++) {
+        PyObject *bytes = set[way].bytes;
+        if (bytes != NULL && PyBytes_GET_SIZE(bytes) == end - from &&
+            memcmp(PyBytes_AS_STRING(bytes), from, (size_t)(end - from)) == 0) {
+            c->at = end;
+            return Py_NewRef(set[way].names);
         }
     }
-    const uint8_t *from = c->at;
     PyObject *found = array(&item, c);
     if (found == NULL || PyList_GET_SIZE(found) == 0) {
         Py_XDECREF(found);
         return found == NULL ? NULL : Py_NewRef(Py_None);
     }
-    if (c->at - from <= LARGEST) {
-        PyObject *bytes = PyBytes_FromStringAndSize((const char *)from, c->at - from);
-        if (bytes == NULL) {
-            Py_DECREF(found);
-            return NULL;
-        }
-        Py_XSETREF(kept->bytes, bytes);
-        Py_XSETREF(kept->names, Py_NewRef(found));
+    if (set != NULL && !keep(node, set, from, end - from, found)) {
+        Py_DECREF(found);
+        return NULL;
     }
     return found;
 }
@@ -451,7 +531,7 @@ static PyObject *made(const Node *node, PyObject **values)
     return PyObject_Vectorcall(node->make, values, (size_t)(node->given + more), NULL);
 }
 
-static PyObject *record(const Node *node, Cursor *c)
+static PyObject *record(Node *node, Cursor *c)
 {
     PyObject *few[MOST];
     size_t room = (size_t)(node->size + PyTuple_GET_SIZE(node->constants));
@@ -483,7 +563,7 @@ static PyObject *record(const Node *node, Cursor *c)
     return found;
 }
 
-static PyObject *value(const Node *node, Cursor *c)
+static PyObject *value(Node *node, Cursor *c)
 {
     int64_t found;
     const uint8_t *from;
@@ -544,9 +624,21 @@ static PyObject *read_all(PyObject *self, PyObject *const *args, size_t flags, P
         return bad("a position that is not in the bytes");
     }
     const uint8_t *from = (const uint8_t *)PyBytes_AS_STRING(args[0]);
+#ifdef __SANITIZE_ADDRESS__
+    /* bytes have one more behind them, which would hide that one too many is read */
+    uint8_t *exact = malloc((size_t)size);
+    from = memcpy(exact, from, (size_t)size);
+#endif
     Cursor c = {from + start, from + size};
     PyObject *found = value(&((Reader *)self)->root, &c);
-    if (found != NULL && c.at != c.end) {
+    int whole = c.at == c.end;
+#ifdef __SANITIZE_ADDRESS__
+    if (c.at > c.end || (found == NULL) != (PyErr_Occurred() != NULL)) {
+        abort();
+    }
+    free(exact);
+#endif
+    if (found != NULL && !whole) {
         Py_DECREF(found);
         return bad("bytes are left over");
     }
@@ -565,7 +657,7 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *keywor
         return NULL;
     }
     self->call = read_all;
-    if (!compile(plan, &self->root)) {
+    if (!compile(plan, &self->root, 0)) {
         Py_DECREF(self);
         return NULL;
     }
@@ -603,8 +695,6 @@ static PyType_Spec reader_spec = {
 
 /* --- cells ----------------------------------------------------------------------------------------------------------- */
 
-#define DEEPEST 1000
-
 static int fits_int(PyObject *cell)
 {
     int overflow;
@@ -629,8 +719,7 @@ static int all_fit(PyObject *cells, long room)
             continue;
         }
         if (PyFloat_CheckExact(cell)) {
-            double found = PyFloat_AS_DOUBLE(cell);
-            if (found - found != 0.0) {
+            if (!is_finite(PyFloat_AS_DOUBLE(cell))) {
                 return 0;
             }
         } else if (PyLong_CheckExact(cell)) {
@@ -664,8 +753,11 @@ static PyObject *rows(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssi
         return NULL;
     }
     Py_ssize_t width = PyLong_AsSsize_t(args[1]);
+    if (width == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
     long room = PyLong_AsLong(args[2]);
-    if (PyErr_Occurred()) {
+    if (room == -1 && PyErr_Occurred()) {
         return NULL;
     }
     PyObject **items = PySequence_Fast_ITEMS(args[0]);
@@ -685,7 +777,8 @@ static PyObject *rows(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssi
 static int fill(PyObject *module)
 {
     PyObject *type = PyType_FromModuleAndSpec(module, &reader_spec, NULL);
-    int failed = type == NULL || PyModule_AddType(module, (PyTypeObject *)type) < 0;
+    int failed = type == NULL || PyModule_AddType(module, (PyTypeObject *)type) < 0 ||
+                 PyModule_AddIntConstant(module, "FORM", FORM) < 0;
     Py_XDECREF(type);
     return failed ? -1 : 0;
 }
@@ -698,7 +791,13 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, fill}, {0, NULL}};
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, fill},
+#ifdef Py_mod_gil
+    {Py_mod_gil, Py_MOD_GIL_USED}, /* lists of names are kept without a lock */
+#endif
+    {0, NULL},
+};
 
 static PyModuleDef module_def = {
     PyModuleDef_HEAD_INIT,

@@ -1,6 +1,8 @@
 from collections.abc import Sequence
 from typing import Any, Self
 
+FORM: int
+
 class Reader:
     def __new__(cls, plan: tuple[Any, ...]) -> Self: ...
     def __call__(self, data: bytes, start: int, /) -> Any: ...

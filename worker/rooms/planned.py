@@ -22,8 +22,8 @@ def reader(schema: Any, named: Mapping[str, Any], shape: Shape) -> Compiled | No
     """A reader of the bodies that a schema wrote, as `compiled.generate` makes one; None where C was not built.
 
     Raises:
-        UnsupportedError: the schema is recursive, has logical types, or arrays of items that take no bytes; or the
-            shape takes numbers that are not finite.
+        UnsupportedError: the schema is recursive, has logical types, arrays of items that take no bytes, or a record
+            without a field that is asked for; or the shape takes numbers that are not finite.
     """
     if extension.BUILT is None:
         return None
@@ -77,6 +77,8 @@ class _Planner:
         maker = self._shape.makers.get(name)
         if maker is None:
             return "record", plans, None, tuple(range(len(fields))), tuple(fields)
+        if not set(maker.fields) <= set(fields):
+            raise UnsupportedError("a record that lacks a field")
         places = {each: place for place, each in enumerate(maker.fields)}  # what is in none is read and left out
         return "record", plans, maker.make, tuple(places.get(each, -1) for each in fields), maker.constants
 
