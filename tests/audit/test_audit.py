@@ -151,7 +151,8 @@ def test_a_trace_for_people_shows_no_payload_and_leads_on_from_a_dead_letter(bro
     assert "decode (no-framing)" in out
     _, out, _ = broken.command("trace", broken.ids[5])
     assert "3 of 3 in the data mart" in out
-    assert not re.search("sector|income|37.5|yes", out)
+    # a time of ours may have the seconds 37.512: the value ends where a number does
+    assert not re.search(r"sector|income|\b37\.5\b|yes", out)
 
 
 def test_a_trace_of_what_is_not_there_says_so(broken: Run) -> None:

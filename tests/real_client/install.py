@@ -49,11 +49,19 @@ def made(client: Client = V1) -> bool:
 def make(client: Client = V1) -> Path:
     """The environment's Python; made unless it is there. Raises `InstallError`."""
     if not made(client):
+        _refuse_links(client)
         shutil.rmtree(client.home, ignore_errors=True)
         _create(client)
         _install(client)
         client.stamp.write_text(_wanted(client), "utf-8")
     return client.python
+
+
+def _refuse_links(client: Client) -> None:
+    """Behind a link is another tree's environment, for its own Python: it may be used, not removed or made anew."""
+    for place in (client.home, client.home.parent):
+        if place.is_symlink():
+            raise InstallError(f"{place.name} is a link, and what is there is not for this Python and lock file")
 
 
 def _wanted(client: Client) -> str:
