@@ -35,7 +35,7 @@ from worker.rooms.decode import Decoder
 from worker.rooms.encode import encode
 from worker.rooms.identity import Identity
 from worker.rooms.normalise import normalise
-from worker.run import quiet_collector
+from worker.run import settle_down
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -186,7 +186,7 @@ def _target(event: Event, directory: Directory) -> Target:
 def run(given: Namespace) -> Result:
     """Measure every kind of event; raises `BenchError`."""
     found: dict[str, dict[str, float]] = {}
-    quiet_collector()  # as the worker does before its loop
+    settle_down()  # as the worker does before its loop
     with ground() as stood:
         for kind in events.KINDS:
             turn = Turn(WORKER, kind, given.events)

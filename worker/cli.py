@@ -326,9 +326,9 @@ def _health(settings: Settings, reading: Callable[[], Reading], labels: tuple[st
 def _worked(worker: Worker) -> bool:
     """Work until stopped; whether all that was read is settled."""
     from worker.edges.source import SourceError
-    from worker.run import quiet_collector
+    from worker.run import settle_down
 
-    quiet_collector()
+    settle_down()
     try:
         return worker.run()
     except SourceError as error:

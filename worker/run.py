@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,9 @@ LAST_COMMIT = 2.0
 
 COMMIT_INTERVAL = 1.0
 """Seconds between commits while reading goes on."""
+
+SWITCH_INTERVAL = 0.002
+"""Seconds for which a thread that computes keeps others from the interpreter."""
 
 log = structlog.get_logger()
 
@@ -103,9 +107,12 @@ class Worker:
 
     def _turn(self) -> None:
         room = self._flow.room if self._directory is not None else 0
+        wait = POLL if room == 0 or self._flow.posts_wait else 0  # an outcome is what will bring things on
         if self._directory is not None:
-            self._take(self._flow.begin(self._source.read(room, POLL if room else 0)))
-        self._deliver(wait=0 if room else POLL)
+            chunk = self._source.read(room, 0 if wait else POLL)
+            self._take(self._flow.begin(chunk))
+            wait = 0 if chunk else wait
+        self._deliver(wait)
         self._refresh()
         self._read_again()
         self._group_stop.step()
@@ -291,14 +298,16 @@ class Worker:
         self.reading = reading(self._parts, self._directory, ready, self._clock())
 
 
-def quiet_collector() -> None:
-    """Let the garbage collector look less often, and never at what was made before the loop.
+def settle_down() -> None:
+    """Let Python collect garbage less often, and switch between threads more often, than it does by default.
 
     Records make many objects and no cycles: with the default thresholds a tenth of the time goes into looking for some.
+    And a post needs the interpreter a handful of times for a moment, and would wait 5 ms for the loop each time.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
+    sys.setswitchinterval(SWITCH_INTERVAL)
 
 
 def stop_on_signals(worker: Worker) -> list[int]:

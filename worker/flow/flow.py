@@ -93,6 +93,11 @@ class Flow:
         return self._posting.limit
 
     @property
+    def posts_wait(self) -> bool:
+        """Whether posts could start but for the number that may be in flight."""
+        return self._posting.waits
+
+    @property
     def in_flight(self) -> int:
         """Posts, followed ones too, and letters whose outcome is awaited."""
         return self._posting.in_flight + self._posting.followed + self._letters.in_flight

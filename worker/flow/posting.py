@@ -58,6 +58,11 @@ class Posting:
         return len(self._started)
 
     @property
+    def waits(self) -> bool:
+        """Whether posts could start but for the number that may be in flight."""
+        return self._limiter.wanted
+
+    @property
     def room(self) -> int | None:
         """How many more rows the posts that may be in flight can use soon; None where that is no bound.
 

@@ -13,7 +13,7 @@ from worker.replay.pace import Pace
 from worker.replay.source import SpanSource
 from worker.replay.standins import CountedLetters, CountedPosts, PairedLetters, Unsent, Unwritten
 from worker.replay.watch import Watch
-from worker.run import quiet_collector, stop_on_signals
+from worker.run import settle_down, stop_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -111,7 +111,7 @@ class Bounded:
             SourceError: Kafka cannot be read any more; what is not committed will be read again.
         """
         os.nice(NICE)
-        quiet_collector()
+        settle_down()
         return self._worker.run()
 
     @property
