@@ -183,7 +183,6 @@ def test_names_that_only_begin_as_kept_ones_are_read_anew() -> None:
         ("record", (("long",), ("array", ("nonsense",))), None, (0, 1), ("a", "b")),
         deep(600),
     ],
-    ids=lambda plan: repr(plan)[:60],
 )
 def test_what_is_no_plan_is_refused(plan: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
@@ -259,7 +258,6 @@ def test_nothing_is_left_of_messages_good_or_broken(subject: fuzz.Subject) -> No
         (("record", (("string",), ("string",)), lambda: None, (-1, 0), ()), b"\x06abc\x06def"),
         (("union", (("string",),)), b"\x02"),
     ],
-    ids=repr,
 )
 def test_nothing_is_left_of_a_reader_and_of_what_it_read_or_refused(plan: Any, value: bytes) -> None:
     def make_and_read() -> None:
