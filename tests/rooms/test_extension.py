@@ -218,7 +218,7 @@ def test_a_plan_is_only_made_for_what_is_safe_to_read() -> None:
 
 
 def growth(work: Callable[[], object]) -> int:
-    """Blocks of memory that a hundred times of this leave behind; the least of three, as other threads take some too."""
+    """Blocks of memory that a hundred times of this leave behind; the least of three: other threads take some too."""
     work()
     return min(_growth(work) for _ in range(3))
 
