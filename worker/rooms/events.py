@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.model import Body, Event, Table
@@ -18,21 +18,12 @@ EVENT: Final = f"{_SPACE}PayloadEvent"
 _BODY: Final = f"{_SPACE}Body"
 _TABLE: Final = f"{_SPACE}Table"
 _CELLS: Final = ("fields", "values", "meta")
-_PARTS: Final = (
-    "binding",
-    "asset",
-    "deployment",
-    "scoring_id",
-    "scored_at",
-    "response_time_ms",
-    "request",
-    "response",
-    "attributes",
-)
+PARTS: Final = tuple(each.name for each in fields(Event))
+"""What an event is made of, in the order in which it is given to `Event`."""
 
 SHAPE: Final = Shape(
     makers={
-        EVENT: Maker(Event, _PARTS),
+        EVENT: Maker(Event, PARTS),
         _BODY: Maker(Body, ("content_type", "data")),
         _TABLE: Maker(Table, _CELLS),
     },

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from worker.model import Body, Disposition, Event, Refusal, Table
+from worker.rooms.events import PARTS
 from worker.rooms.sizes import size_refusal
 from worker.rooms.times import micros_of
 
@@ -22,19 +23,7 @@ if TYPE_CHECKING:
 
     from worker.model import Envelope
 
-_FIELDS = frozenset(
-    {
-        "binding",
-        "asset",
-        "deployment",
-        "scoring_id",
-        "scored_at",
-        "response_time_ms",
-        "request",
-        "response",
-        "attributes",
-    }
-)
+_FIELDS = frozenset(PARTS)
 _TABLE = frozenset(("fields", "values", "meta"))
 _META = frozenset(("fields", "values"))
 _BODY = frozenset(("content_type", "data", "data_base64"))
