@@ -20,8 +20,8 @@ MUTANTS: Final = (
         "the-first-place-is-dropped",
         "a record that was sent back and is refused again gets another scoring id, and is stored twice",
         LETTER,
-        "    topic, partition, offset = first_place(envelope) or (",
-        "    topic, partition, offset = (",
+        "    topic, partition, offset = place_of(envelope)\n",
+        "    topic, partition, offset = envelope.claim.topic, envelope.claim.partition, envelope.offset\n",
         (f"{HEADERS}::test_a_record_that_was_sent_back_and_is_refused_again_keeps_its_first_place_in_any_convention",),
     ),
     Mutant(

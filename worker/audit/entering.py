@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from worker.model import Pair, apart
-from worker.rooms.identity import first_place
+from worker.rooms.identity import own_place, place_of
 from worker.rooms.places import REDRIVES
 
 if TYPE_CHECKING:
@@ -81,16 +81,6 @@ class Entries:
             place = pair.claim.topic, pair.claim.partition
             low, high = self.reach.get(place, offsets)
             self.reach[place] = min(low, *offsets), max(high, *offsets)
-
-
-def own_place(envelope: Envelope) -> Place:
-    """Where a record lies."""
-    return envelope.claim.topic, envelope.claim.partition, envelope.offset
-
-
-def place_of(envelope: Envelope) -> Place:
-    """Where a record was first."""
-    return (first_place(envelope) if envelope.headers else None) or own_place(envelope)
 
 
 def redrives(headers: Sequence[tuple[str, bytes | None]]) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 from worker import __version__
 from worker.flow.verdict import EXCERPT
 from worker.model import Claim, Disposition, Envelope, Refusal, Rejection
-from worker.rooms.identity import first_place
+from worker.rooms.identity import first_place, place_of
 from worker.rooms.places import CONNECT, KIP, OWN, REDRIVES, SPRING, TIMESTAMP
 
 if TYPE_CHECKING:
@@ -87,11 +87,7 @@ def _size(added: Headers) -> int:
 def _place(rejection: Rejection, convention: Convention, topic_ids: Mapping[str, str]) -> Headers:
     """Where the record was first, with the topic's id, and the disposition."""
     envelope, disposition = rejection.envelope, str(rejection.refusal.disposition)
-    topic, partition, offset = first_place(envelope) or (
-        envelope.claim.topic,
-        envelope.claim.partition,
-        envelope.offset,
-    )
+    topic, partition, offset = place_of(envelope)
     known: Headers = [(f"{OWN}topic.id", topic_ids[topic])] if topic in topic_ids else []
     if convention == "kafka":
         return [

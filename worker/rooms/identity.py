@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from worker.model import Claim, Envelope
+    from worker.rooms.places import Place
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://openscale.payload/scoring-id")
 """Of the UUIDv5 (RFC 9562 §5.5) over `<cluster id>/<topic id or name>/<partition>/<offset>`."""
@@ -57,7 +58,17 @@ def _derived(prefix: hashlib._Hash, offset: int) -> str:
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
-def first_place(envelope: Envelope) -> tuple[str, int, int] | None:
+def own_place(envelope: Envelope) -> Place:
+    """Topic, partition and offset at which a record lies."""
+    return envelope.claim.topic, envelope.claim.partition, envelope.offset
+
+
+def place_of(envelope: Envelope) -> Place:
+    """Where a record was first: its own place, but for one that was sent back."""
+    return (first_place(envelope) if envelope.headers else None) or own_place(envelope)
+
+
+def first_place(envelope: Envelope) -> Place | None:
     """Topic, partition and offset of a dead-lettered record that was sent back; None without, or unreadable.
 
     Headers of Kafka Connect or Spring count only where they name the topic that the record is in: they travel with

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from worker.audit.entering import own_place, place_of, redrives
+from worker.audit.entering import redrives
 from worker.audit.pairing import AROUND, Pairing, rings
 from worker.model import Half, Pair, Side
+from worker.rooms.identity import own_place, place_of
 from worker.topics.spans import Bounds, Span
 from worker.trace.life import Life, Place
 

@@ -6,12 +6,13 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from worker.audit.entering import own_place, place_of, redrives
+from worker.audit.entering import redrives
 from worker.audit.held import Table, moment
 from worker.audit.letters import letter_topics
 from worker.audit.walking import Walker
 from worker.dlq.headers import PARKED
 from worker.dlq.headers import read as told_by
+from worker.rooms.identity import own_place, place_of
 from worker.topics.reading import TopicReader
 from worker.topics.spans import Bounds, Span
 from worker.topics.times import shown

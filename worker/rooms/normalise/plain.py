@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from worker import extension
 from worker.rooms.kept import HEAD, LARGEST, Beginnings, Kept
 from worker.rooms.normalise import tables
 from worker.rooms.normalise.unfit import Unfit
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
 _VALUES = (b'],"values":', b'], "values": ')
 _SCALARS = frozenset({str, int, float, bool, type(None)})
-
-_ROWS = None if extension.BUILT is None else extension.BUILT.rows
-"""As `_fit`, in C."""
 
 _good: Kept[int, Sequence[str]] = Kept()
 """Names without a flaw, by their identity: readers give the same list for the same names."""
@@ -81,8 +77,8 @@ def of_body(body: Body) -> tables.Grid | None:
         return None
     if values.__class__ is not list:
         return None
-    if _ROWS is not None:
-        good = _ROWS(values, len(fields), tables.MAX_DEPTH)
+    if tables.GOOD is not None:
+        good = tables.GOOD(values, len(fields), tables.MAX_DEPTH)
     else:
         closely = data.find(b"{", at) >= 0 or data.count(b"[", at) >= tables.MAX_DEPTH
         good = _fit(values, len(fields), closely=closely)

@@ -28,7 +28,7 @@ _ARRAYS = (list, tuple)
 _SOUND = None if extension.BUILT is None else extension.BUILT.sound
 """Whether there is no flaw, in C."""
 
-_GOOD = None if extension.BUILT is None else extension.BUILT.rows
+GOOD = None if extension.BUILT is None else extension.BUILT.rows
 """Whether values are rows of so many cells without a flaw, in C."""
 
 _FLAWS = {
@@ -112,7 +112,7 @@ def _rows(values: object, columns: Sequence[str], place: str) -> Sequence[Any]:
     if not isinstance(values, _ARRAYS):
         raise Unfit(Code.SHAPE, f"{place} is {kind(values)}, not an array of rows")
     width = len(columns)
-    if _GOOD is not None and _GOOD(values, width, MAX_DEPTH):
+    if GOOD is not None and GOOD(values, width, MAX_DEPTH):
         return values
     for at, row in enumerate(values):
         if type(row) is not list and type(row) is not tuple:
